@@ -1,0 +1,42 @@
+# `make run` and `make test` do all the set-up they need; `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+.PHONY: setup
+setup: ## set up the environments, nothing else
+	@bin/setup
+
+.PHONY: run
+run: setup ## run everything on this machine: http://127.0.0.1:3000 (KEEP=1 keeps what was written)
+	@exec $(BIN)/python -m local
+
+.PHONY: test
+test: setup ## unit, integration and local tests
+	@$(BIN)/python -m pytest tests
+
+.PHONY: check
+check: setup ## format, lint, types, template lint, then the tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/cfn-lint template.yaml
+	@$(MAKE) --no-print-directory test
+
+.PHONY: format
+format: setup ## put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: ## pin the newest versions again (needs the network)
+	@bin/setup --lock
+
+.PHONY: clean
+clean: ## remove the environments and all local data
+	rm -rf .venv .build .local .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,18 @@
+"""Cognito's PreSignUp: refuse a handle that is malformed or taken.
+
+After confirmation it is too late: the user exists then, and cannot sign up again.
+"""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from directory import users
+from messaging.deadline import deadline
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Return the event as it came, or raise what is wrong with the sign-up."""
+    deadline.start(context.get_remaining_time_in_millis() / 1000)
+    users.check_sign_up(users.Profile.from_trigger(event))
+    return event

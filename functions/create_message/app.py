@@ -1,0 +1,38 @@
+"""D: go on writing in an existing message group.
+
+POST /api/messages, for the group's members. One PutItem; the first time in an environment one
+GetItem of the group's MEMBERS before it. A send that its client named begins with the PutItem of
+its SENT item. With a handle in place of the group it does what C does, since the reference's
+form sends every message here.
+"""
+
+from datetime import UTC, datetime
+
+from aws_lambda_powertools.event_handler import Response
+
+from directory import users
+from messaging import api, message_groups, repository
+
+app = api.create_app()
+
+
+@app.post("/api/messages")
+def create_message() -> Response[str]:
+    """Answer with the message, always 200: the reference's client takes nothing else."""
+    sender = users.get_by_cognito_user_id(api.subject(app))
+    body = api.json_body(app)
+    now = datetime.now(UTC)
+    if to_group := api.to_group(body):
+        group, new = to_group
+        sent = message_groups.create_message(
+            repository.of_environment(), sender, group, new, now=now
+        )
+    else:
+        handle, new = api.to_user(body, sender)
+        sent = message_groups.create_message_group(
+            repository.of_environment(), sender, users.get_by_handle(handle), new, now=now
+        )
+    return api.sent_response(sent)
+
+
+lambda_handler = api.handler(app)

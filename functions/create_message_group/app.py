@@ -1,0 +1,29 @@
+"""C: write to someone, in a new message group or in the one there is.
+
+POST /api/message_groups, for every user. One TransactWriteItems; in the group there is, one
+PutItem more. A send that its client named begins with the PutItem of its SENT item.
+"""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+from aws_lambda_powertools.event_handler import Response
+
+from directory import users
+from messaging import api, message_groups, repository
+
+app = api.create_app()
+
+
+@app.post("/api/message_groups")
+def create_message_group() -> Response[str]:
+    """Answer with the message: 201 in a new group, else 200."""
+    sender = users.get_by_cognito_user_id(api.subject(app))
+    handle, new = api.to_user(api.json_body(app), sender)
+    sent = message_groups.create_message_group(
+        repository.of_environment(), sender, users.get_by_handle(handle), new, now=datetime.now(UTC)
+    )
+    return api.sent_response(sent, created=HTTPStatus.CREATED)
+
+
+lambda_handler = api.handler(app)

@@ -1,0 +1,137 @@
+"""One connection to PostgreSQL an environment: made on need, kept while healthy.
+
+Every wait is bounded on both sides: the server cancels a statement that takes too long, and the
+client gives up on a server that does not answer. A call takes 4 s at the most (a kept connection
+found dead, a new one, its answer), which is less than the five seconds that Cognito gives a
+trigger.
+"""
+
+import os
+import select
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Self
+
+import psycopg2
+from psycopg2 import extensions
+from psycopg2.extras import RealDictCursor
+
+from messaging.config import required
+from messaging.deadline import Deadline, deadline
+from messaging.errors import TryAgainError
+
+CONNECT_SECONDS = 1.5
+ANSWER_SECONDS = 1.0
+CALL_SECONDS = ANSWER_SECONDS + CONNECT_SECONDS + ANSWER_SECONDS
+
+_MILLISECONDS = 1000
+
+type Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """Where the directory is, and how to sign in there."""
+
+    url: str = field(repr=False)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings in `environment`.
+
+        Raises
+        ------
+        MissingSettingError
+            ``DATABASE_URL`` is not set.
+        """
+        return cls(url=required(environment, "DATABASE_URL"))
+
+
+class Database:
+    """A database, by way of one kept connection."""
+
+    def __init__(self, settings: DatabaseSettings, *, deadline: Deadline) -> None:
+        self._settings = settings
+        self._deadline = deadline
+        self._connection: extensions.connection | None = None
+
+    def fetch_one(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
+        """Run `statement`, committed by itself; return its first row.
+
+        It may run twice when the kept connection breaks, so it has to bear that.
+
+        Raises
+        ------
+        TryAgainError
+            The database does not answer.
+        """
+        self._deadline.require(CALL_SECONDS)
+        kept = self._connection is not None
+        try:
+            return self._fetch_one(statement, parameters)
+        except psycopg2.extensions.QueryCanceledError as error:
+            raise TryAgainError from error
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            self._close()
+            if not kept:
+                raise TryAgainError from error
+        try:
+            return self._fetch_one(statement, parameters)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            self._close()
+            raise TryAgainError from error
+
+    def _fetch_one(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
+        if self._connection is None or self._connection.closed:
+            self._connection = _connect(self._settings)
+        with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            cursor.execute(statement, parameters)
+            row = cursor.fetchone()
+        return dict(row) if row else None
+
+    def _close(self) -> None:
+        if self._connection is not None and not self._connection.closed:
+            self._connection.close()
+        self._connection = None
+
+
+def _connect(settings: DatabaseSettings) -> extensions.connection:
+    connection = psycopg2.connect(
+        settings.url,
+        application_name="cruddur-messages",
+        options=f"-c statement_timeout={int(ANSWER_SECONDS * _MILLISECONDS)}",
+        tcp_user_timeout=int(ANSWER_SECONDS * _MILLISECONDS),
+        keepalives=1,
+        keepalives_idle=30,
+        keepalives_interval=5,
+        keepalives_count=3,
+    )
+    connection.autocommit = True
+    return connection
+
+
+def _wait(connection: extensions.connection) -> None:
+    """Wait for a connection or an answer; psycopg2 calls this wherever it would block.
+
+    libpq itself does not bound the wait for an answer: a server that is stopped, but whose
+    kernel acknowledges, would hold the function until Lambda kills it.
+    """
+    opened = connection.status != extensions.STATUS_SETUP
+    end = time.monotonic() + (ANSWER_SECONDS if opened else CONNECT_SECONDS)
+    while (state := connection.poll()) != extensions.POLL_OK:
+        readable = [connection.fileno()] if state == extensions.POLL_READ else []
+        writable = [connection.fileno()] if state == extensions.POLL_WRITE else []
+        left = end - time.monotonic()
+        if left <= 0 or not any(select.select(readable, writable, [], left)):
+            raise psycopg2.OperationalError("the server does not answer")
+
+
+extensions.set_wait_callback(_wait)
+
+
+@cache
+def database() -> Database:
+    """Return the database of this process; the environment is read on first use."""
+    return Database(DatabaseSettings.from_environment(os.environ), deadline=deadline)

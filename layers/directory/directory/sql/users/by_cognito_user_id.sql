@@ -1,0 +1,3 @@
+SELECT uuid, handle, display_name
+FROM public.users
+WHERE cognito_user_id = %(cognito_user_id)s

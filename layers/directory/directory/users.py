@@ -1,0 +1,150 @@
+"""The users of the directory: who someone is by their token, by their handle, by their sign-up.
+
+Statements stand in ``sql/users``; parameters are always bound. What is found is remembered for
+five minutes in a warm environment, absence never.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Self
+
+from cachetools import TTLCache, cached
+
+from directory.connection import Database, Row, database
+from messaging.entities import User
+from messaging.errors import MessagingError, UserNotFoundError, UserNotRegisteredError
+
+REMEMBERED_SECONDS = 300
+
+# What the database allows, too. Group rows repeat these, and stay below 1 KB.
+MAX_DISPLAY_NAME_CHARS = 50
+_HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
+
+
+class SignUpError(MessagingError):
+    """Someone cannot sign up as they are; Cognito shows its text to them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """Who signs up, as Cognito has it."""
+
+    cognito_user_id: str
+    handle: str
+    display_name: str
+    email: str
+
+    @classmethod
+    def from_trigger(cls, event: Mapping[str, Any]) -> Self:
+        """Return the profile in the event of a user pool's trigger.
+
+        Before confirmation there is no ``sub``; the user name is what it will be.
+        """
+        attributes = event["request"]["userAttributes"]
+        return cls(
+            cognito_user_id=attributes.get("sub", event["userName"]),
+            handle=attributes.get("preferred_username", ""),
+            display_name=attributes.get("name", ""),
+            email=attributes.get("email", ""),
+        )
+
+
+def get_by_cognito_user_id(cognito_user_id: str) -> User:
+    """Return the user behind the ``sub`` of a token.
+
+    Raises
+    ------
+    UserNotRegisteredError
+        There is none.
+    TryAgainError
+        The database does not answer.
+    """
+    return _by_cognito_user_id(database(), cognito_user_id)
+
+
+def get_by_handle(handle: str) -> User:
+    """Return the user with that handle, however it is capitalised.
+
+    Raises
+    ------
+    UserNotFoundError
+        There is none.
+    TryAgainError
+        The database does not answer.
+    """
+    if not _HANDLE.fullmatch(handle):
+        raise UserNotFoundError
+    return _by_handle(database(), handle.lower())
+
+
+def check_sign_up(profile: Profile) -> None:
+    """Make sure that someone who signs up can be a user once they have confirmed.
+
+    Raises
+    ------
+    SignUpError
+        ``handle_invalid``, ``display_name_invalid``, or ``handle_taken``: by another user. A
+        row that waits for its owner (its cognito_user_id is MOCK) is free for its e-mail address.
+    TryAgainError
+        The database does not answer.
+    """
+    _validate(profile)
+    if database().fetch_one(_statement("holder_of_handle"), vars(profile)):
+        raise SignUpError("handle_taken")
+
+
+def register(profile: Profile) -> None:
+    """Write someone who has confirmed, or give them the row that waits for them.
+
+    The same again changes nothing.
+
+    Raises
+    ------
+    SignUpError
+        As `check_sign_up`: somebody else was faster.
+    TryAgainError
+        The database does not answer.
+    """
+    _validate(profile)
+    if database().fetch_one(_statement("by_cognito_user_id"), vars(profile)):
+        return
+    if not database().fetch_one(_statement("register"), vars(profile)):
+        raise SignUpError("handle_taken")
+
+
+def _validate(profile: Profile) -> None:
+    if not _HANDLE.fullmatch(profile.handle):
+        raise SignUpError("handle_invalid")
+    name = profile.display_name
+    if not name.strip() or len(name) > MAX_DISPLAY_NAME_CHARS or not name.isprintable():
+        raise SignUpError("display_name_invalid")
+
+
+@cached(
+    TTLCache(maxsize=1024, ttl=REMEMBERED_SECONDS), key=lambda _, cognito_user_id: cognito_user_id
+)
+def _by_cognito_user_id(database: Database, cognito_user_id: str) -> User:
+    row = database.fetch_one(_statement("by_cognito_user_id"), {"cognito_user_id": cognito_user_id})
+    if row is None:
+        raise UserNotRegisteredError
+    return _user(row)
+
+
+@cached(TTLCache(maxsize=1024, ttl=REMEMBERED_SECONDS), key=lambda _, handle: handle)
+def _by_handle(database: Database, handle: str) -> User:
+    row = database.fetch_one(_statement("short"), {"handle": handle})
+    if row is None:
+        raise UserNotFoundError
+    return _user(row)
+
+
+def _user(row: Row) -> User:
+    return User(uuid=str(row["uuid"]), handle=row["handle"], display_name=row["display_name"])
+
+
+@cache
+def _statement(name: str) -> str:
+    return files("directory").joinpath("sql", "users", f"{name}.sql").read_text()

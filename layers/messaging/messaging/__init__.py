@@ -1,0 +1,4 @@
+"""Messages in one DynamoDB table: what every function of the API and the stream shares.
+
+Imports point one way: ``api, message_groups, moves → repository → entities → keys``.
+"""

@@ -1,0 +1,146 @@
+"""The keys of the table: the one place where the text of a key is made or read.
+
+===========================  ==============================  ============================
+item                         pk                              sk
+===========================  ==============================  ============================
+message                      ``MSG#<message_group_uuid>``    ``<created_at>#<message_uuid>``
+message group row            ``GRP#<user_uuid>``             the sk of its last message
+members of a group           ``MEMBERS#<group uuid>``        ``MEMBERS``
+the one group of a pair      ``PAIR#<lower>#<higher uuid>``  ``PAIR``
+a send its client named      ``SENT#<user_uuid>``            ``<message_uuid>``
+a record that cannot succeed ``FAILED``                      ``<time>#<message_group_uuid>``
+===========================  ==============================  ============================
+
+Times are UTC, of fixed width, with microseconds and ``+00:00``, so that string order is time
+order. Tables that were written by others hold bare timestamps in any offset, or in none;
+those are read, too, and compared as instants.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+from uuid import UUID
+
+INDEX_NAME = "message-group-sk-index"
+
+MESSAGE_PREFIX = "MSG#"
+MESSAGE_GROUP_PREFIX = "GRP#"
+MEMBERS_PREFIX = "MEMBERS#"
+PAIR_PREFIX = "PAIR#"
+SENT_PREFIX = "SENT#"
+
+MEMBERS_SK = "MEMBERS"
+PAIR_SK = "PAIR"
+FAILED_PK = "FAILED"
+
+_SEPARATOR = "#"
+
+
+def canonical_uuid(text: str) -> str:
+    """Return `text` in the one spelling that may stand in a key: lower case, with hyphens.
+
+    Raises
+    ------
+    ValueError
+        `text` is not a uuid in any of its usual spellings.
+    """
+    return str(UUID(text))
+
+
+def format_time(time: datetime) -> str:
+    """Return an aware `time` as ``2026-01-31T09:05:00.000000+00:00``."""
+    if time.tzinfo is None:
+        raise ValueError("a time in a key needs its offset")
+    return time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def parse_time(text: str, *, naive_zone: tzinfo = UTC) -> datetime:
+    """Return an ISO 8601 `text` as a time in UTC.
+
+    Parameters
+    ----------
+    naive_zone
+        What a text without an offset is taken for.
+
+    Raises
+    ------
+    ValueError
+        `text` is not an ISO 8601 date and time.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+        return (time if time.tzinfo else time.replace(tzinfo=naive_zone)).astimezone(UTC)
+    except OverflowError as error:  # the first and the last day of the calendar have offsets, too
+        raise ValueError(f"out of range: {text!r}") from error
+
+
+@dataclass(frozen=True, order=True)
+class Position:
+    """A place in the order of messages: the instant, and the message's uuid where instants tie."""
+
+    created_at: datetime
+    message_uuid: str = ""
+
+
+def message_sk(position: Position) -> str:
+    """Return the sk of the message at `position`, and of the group rows that show it."""
+    return f"{format_time(position.created_at)}{_SEPARATOR}{position.message_uuid}"
+
+
+def parse_message_sk(sk: str, *, naive_zone: tzinfo = UTC) -> Position:
+    """Return the position that a message's or a group row's `sk` names.
+
+    A bare timestamp, as tables of the bootcamp's application have it, has an empty uuid.
+
+    Raises
+    ------
+    ValueError
+        `sk` does not begin with a time.
+    """
+    time, _, message_uuid = sk.partition(_SEPARATOR)
+    return Position(parse_time(time, naive_zone=naive_zone), message_uuid)
+
+
+def message_pk(message_group_uuid: str) -> str:
+    """Return the pk of all messages of a group."""
+    return MESSAGE_PREFIX + canonical_uuid(message_group_uuid)
+
+
+def message_group_pk(user_uuid: str) -> str:
+    """Return the pk of all group rows of a user."""
+    return MESSAGE_GROUP_PREFIX + canonical_uuid(user_uuid)
+
+
+def members_pk(message_group_uuid: str) -> str:
+    """Return the pk of the members of a group."""
+    return MEMBERS_PREFIX + canonical_uuid(message_group_uuid)
+
+
+def pair_pk(user_uuid: str, other_user_uuid: str) -> str:
+    """Return the pk of the one group of two users, the same in both directions."""
+    lower, higher = sorted((canonical_uuid(user_uuid), canonical_uuid(other_user_uuid)))
+    if lower == higher:
+        raise ValueError("a pair has two different users")
+    return f"{PAIR_PREFIX}{lower}{_SEPARATOR}{higher}"
+
+
+def sent_pk(user_uuid: str) -> str:
+    """Return the pk of all sends of a user that their client named."""
+    return SENT_PREFIX + canonical_uuid(user_uuid)
+
+
+def failed_sk(time: datetime, message_group_uuid: str) -> str:
+    """Return the sk of a parked record."""
+    return f"{format_time(time)}{_SEPARATOR}{message_group_uuid}"
+
+
+def uuid_in(pk: str, prefix: str) -> str:
+    """Return the uuid that stands behind `prefix` in a `pk`.
+
+    Raises
+    ------
+    ValueError
+        `pk` is of another kind of item, or has no uuid.
+    """
+    if not pk.startswith(prefix):
+        raise ValueError(f"not a key of {prefix}: {pk!r}")
+    return canonical_uuid(pk.removeprefix(prefix))

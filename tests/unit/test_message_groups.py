@@ -1,0 +1,169 @@
+from uuid import uuid4
+
+import pytest
+
+from messaging import keys, message_groups
+from messaging.entities import Message, MessageGroup, User
+from messaging.errors import InvalidRequestError, MessageGroupNotFoundError
+from messaging.message_groups import NewMessage, SentMessage
+from messaging.repository import PageRequest
+from tests.fakes.memory_repository import MemoryRepository
+from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
+
+ALL = PageRequest(limit=100)
+
+
+def begin(
+    repository: MemoryRepository, text: str = "hello", *, name: str | None = None, at: int = 0
+) -> SentMessage:
+    new = NewMessage(message=text, message_uuid=name)
+    return message_groups.create_message_group(repository, GRAHAMS, REEF, new, now=minute(at))
+
+
+def go_on(
+    repository: MemoryRepository,
+    group: str,
+    text: str = "again",
+    *,
+    sender: User = GRAHAMS,
+    name: str | None = None,
+    at: int = 1,
+) -> SentMessage:
+    new = NewMessage(message=text, message_uuid=name)
+    return message_groups.create_message(repository, sender, group, new, now=minute(at))
+
+
+def texts(repository: MemoryRepository, group: str, reader: User = GRAHAMS) -> list[str]:
+    page = message_groups.list_messages(repository, reader, group, ALL)
+    return [message.message for message in page.rows]
+
+
+def test_a_new_group_is_in_both_lists_with_the_other_members_names(
+    repository: MemoryRepository,
+) -> None:
+    sent = begin(repository)
+    assert sent.created
+    for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS)):
+        (row,) = message_groups.list_message_groups(repository, owner, ALL).rows
+        assert row == MessageGroup.for_owner(owner.uuid, other=other, last=sent.message)
+        assert texts(repository, sent.message.message_group_uuid, owner) == ["hello"]
+
+
+@pytest.mark.parametrize(("sender", "receiver"), [(GRAHAMS, REEF), (REEF, GRAHAMS)])
+def test_a_pair_has_one_group_whoever_writes_first(
+    repository: MemoryRepository, sender: User, receiver: User
+) -> None:
+    first = begin(repository)
+    second = message_groups.create_message_group(
+        repository, sender, receiver, NewMessage(message="me, too"), now=minute(1)
+    )
+    assert not second.created
+    assert second.message.message_group_uuid == first.message.message_group_uuid
+    assert texts(repository, first.message.message_group_uuid) == ["me, too", "hello"]
+
+
+def test_messages_of_last_year_are_there_on_new_years_day(repository: MemoryRepository) -> None:
+    group = begin(repository, "old year", at=-1).message.message_group_uuid
+    go_on(repository, group, "new year", at=1)
+    assert texts(repository, group) == ["new year", "old year"]
+
+
+@pytest.mark.parametrize("spelling", ["upper", "bare"])
+def test_a_group_is_found_under_every_spelling_of_its_uuid(
+    repository: MemoryRepository, spelling: str
+) -> None:
+    group = begin(repository).message.message_group_uuid
+    other = group.upper() if spelling == "upper" else group.replace("-", "")
+    go_on(repository, other)
+    assert texts(repository, other) == ["again", "hello"]
+
+
+@pytest.mark.parametrize("group", ["existing", str(uuid4()), "", "nonsense", "MSG#x"])
+def test_a_stranger_neither_reads_nor_writes_nor_learns_why(
+    repository: MemoryRepository, group: str
+) -> None:
+    existing = begin(repository).message.message_group_uuid
+    before = dict(repository.items)
+    group = existing if group == "existing" else group
+    with pytest.raises(MessageGroupNotFoundError):
+        message_groups.list_messages(repository, BAYKO, group, ALL)
+    with pytest.raises(MessageGroupNotFoundError):
+        go_on(repository, group, sender=BAYKO, name=str(uuid4()))
+    assert repository.items == before
+
+
+def test_a_named_send_is_stored_once_and_answers_the_same(repository: MemoryRepository) -> None:
+    group = begin(repository).message.message_group_uuid
+    name = str(uuid4())
+    first = go_on(repository, group, name=name, at=1)
+    renamed = User(uuid=GRAHAMS.uuid, handle="grahams", display_name="Another Name")
+    second = go_on(repository, group, name=name, sender=renamed, at=5)
+    assert first == second
+    assert first.message.message_uuid == name
+    assert texts(repository, group) == ["again", "hello"]
+
+
+def test_a_named_send_to_someone_new_answers_the_same(repository: MemoryRepository) -> None:
+    name = str(uuid4())
+    first = begin(repository, name=name)
+    assert first.created
+    assert begin(repository, name=name, at=5) == first
+    assert texts(repository, first.message.message_group_uuid) == ["hello"]
+
+
+def test_an_interrupted_named_send_is_finished_at_its_first_time(
+    repository: MemoryRepository,
+) -> None:
+    group = begin(repository).message.message_group_uuid
+    name = str(uuid4())
+
+    class Crash(Exception):  # noqa: N818  # not an error of the project
+        pass
+
+    class CrashBeforeMessage(MemoryRepository):
+        def put_message(self, message: Message) -> None:
+            raise Crash
+
+    broken = CrashBeforeMessage()
+    broken.items = repository.items
+    with pytest.raises(Crash):
+        go_on(broken, group, name=name, at=1)
+    go_on(repository, group, "in between", at=2)
+    finished = go_on(repository, group, name=name, at=3)
+    assert finished.message.position == keys.Position(minute(1), name)
+    assert texts(repository, group) == ["in between", "again", "hello"]
+
+
+@pytest.mark.parametrize(("text", "same_group"), [("something else", True), ("again", False)])
+def test_a_name_is_for_one_send_only(
+    repository: MemoryRepository, text: str, same_group: bool
+) -> None:
+    group = begin(repository).message.message_group_uuid
+    other = message_groups.create_message_group(
+        repository, GRAHAMS, BAYKO, NewMessage(message="hi"), now=minute(0)
+    ).message.message_group_uuid
+    name = str(uuid4())
+    go_on(repository, group, name=name)
+    before = dict(repository.items)
+    with pytest.raises(InvalidRequestError) as refused:
+        go_on(repository, group if same_group else other, text, name=name)
+    assert refused.value.codes == ["message_uuid_reused"]
+    assert repository.items == before
+
+
+def test_two_senders_may_use_one_name(repository: MemoryRepository) -> None:
+    group = begin(repository).message.message_group_uuid
+    name = str(uuid4())
+    go_on(repository, group, "mine", name=name, at=1)
+    go_on(repository, group, "mine, too", name=name, sender=REEF, at=2)
+    assert texts(repository, group) == ["mine, too", "mine", "hello"]
+
+
+def test_a_list_shows_a_group_once_beside_a_move(repository: MemoryRepository) -> None:
+    last = begin(repository).message
+    newer = go_on(repository, last.message_group_uuid).message
+    repository.replace_group_rows(
+        [], [MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=newer).to_item()]
+    )
+    (row,) = message_groups.list_message_groups(repository, GRAHAMS, ALL).rows
+    assert row.sk == newer.sk
