@@ -3,6 +3,8 @@
 GET /api/users/{handle}/short, for every user. One SELECT when it is not remembered.
 """
 
+from urllib.parse import unquote
+
 from aws_lambda_powertools.event_handler import Response
 
 from directory import users
@@ -15,7 +17,7 @@ app = api.create_app()
 def get_user_short(handle: str) -> Response[str]:
     """Answer with the user."""
     users.get_by_cognito_user_id(api.subject(app))
-    return api.user_response(users.get_by_handle(api.bare_handle(handle)))
+    return api.user_response(users.get_by_handle(api.bare_handle(unquote(handle))))
 
 
 lambda_handler = api.handler(app)

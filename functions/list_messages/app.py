@@ -4,6 +4,8 @@ GET /api/messages/{message_group_uuid}, for its members. One Query on ``MSG#<gro
 time in an environment one GetItem of the group's MEMBERS before it.
 """
 
+from urllib.parse import unquote
+
 from aws_lambda_powertools.event_handler import Response
 
 from directory import users
@@ -18,7 +20,7 @@ def list_messages(message_group_uuid: str) -> Response[str]:
     caller = users.get_by_cognito_user_id(api.subject(app))
     query = api.query(app, sortable=True)
     page = message_groups.list_messages(
-        repository.of_environment(), caller, message_group_uuid, query.page
+        repository.of_environment(), caller, unquote(message_group_uuid), query.page
     )
     return api.page_response(app, page, query, api.message_body)
 

@@ -8,12 +8,13 @@ headers (RFC 8288).
 import base64
 import binascii
 import json
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response, content_types
@@ -39,6 +40,8 @@ DEFAULT_LIMIT = "20"
 LIMITS = frozenset(str(limit) for limit in range(1, 101))
 # Time to shape and send an answer before Lambda kills the function.
 MARGIN_SECONDS = 0.5
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
@@ -72,10 +75,16 @@ def _answer_errors(app: APIGatewayHttpResolver, next_middleware: NextMiddleware)
 
 
 def handler(app: APIGatewayHttpResolver) -> Handler:
-    """Return the Lambda handler of `app`."""
+    """Return the Lambda handler of `app`. Path parameters reach its routes percent-encoded."""
 
     def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         deadline.start(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
+        # The gateway has chosen the route. Its rawPath is decoded and may hold anything, which
+        # the resolver's patterns do not let through.
+        _, _, route = event["routeKey"].partition(" ")
+        parameters = event.get("pathParameters") or {}
+        path = _PARAMETER.sub(lambda match: quote(parameters[match[1]], safe=""), route)
+        event = event | {"rawPath": path}
         logger.set_correlation_id(event["requestContext"].get("requestId"))
         return app.resolve(event, context)
 

@@ -1,0 +1,106 @@
+"""Integration tests: handlers and repository on moto, the table from the template, in one thread.
+
+PostgreSQL is a real one, from the local cloud.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import psycopg2
+import pytest
+from moto import mock_aws
+
+from cruddur.schema import load_schema
+from local.postgres import Postgres
+from local.state import StateFolder
+from local.template import Stack, create_table_arguments, read_stack, time_to_live
+from messaging.deadline import Deadline
+from messaging.entities import User
+from messaging.repository import DynamoDBRepository
+from tests.fakes.gateway import Gateway
+from tests.fakes.people import BAYKO, GRAHAMS, REEF
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture(scope="session")
+def stack() -> Stack:
+    return read_stack()
+
+
+@pytest.fixture(scope="session")
+def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    state = StateFolder(tmp_path_factory.mktemp("postgres"))
+    state.acquire()
+    postgres = Postgres(state=state, port=0)
+    try:
+        postgres.wait()
+        load_schema(postgres.url)
+        yield postgres.url
+    finally:
+        postgres.stop()
+        state.release()
+
+
+@pytest.fixture
+def directory(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The database with three users, whose cognito_user_id is their handle."""
+    connection = psycopg2.connect(database_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("TRUNCATE public.users")
+        for user in (GRAHAMS, REEF, BAYKO):
+            insert_user(cursor, user, cognito_user_id=user.handle)
+    connection.close()
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    return database_url
+
+
+def insert_user(
+    cursor: psycopg2.extensions.cursor, user: User, *, cognito_user_id: str = "MOCK"
+) -> None:
+    cursor.execute(
+        "INSERT INTO public.users (uuid, handle, display_name, email, cognito_user_id) "
+        "VALUES (%(uuid)s, %(handle)s, %(display_name)s, %(handle)s || '@example.com', %(id)s)",
+        vars(user) | {"id": cognito_user_id},
+    )
+
+
+@pytest.fixture
+def dynamodb(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator["DynamoDBClient"]:
+    """The template's table on moto, known to the functions by their environment."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.region)
+    with mock_aws():
+        client = boto3.client("dynamodb")
+        arguments = create_table_arguments(stack)
+        client.create_table(**arguments)
+        expiry: Any = time_to_live(stack)
+        client.update_time_to_live(TableName=arguments["TableName"], TimeToLiveSpecification=expiry)
+        monkeypatch.setenv("TABLE_NAME", arguments["TableName"])
+        yield client
+
+
+@pytest.fixture
+def table_name(stack: Stack) -> str:
+    return str(create_table_arguments(stack)["TableName"])
+
+
+@pytest.fixture
+def repository(dynamodb: "DynamoDBClient", table_name: str) -> DynamoDBRepository:
+    return DynamoDBRepository(dynamodb, table_name, deadline=Deadline(), sleep=lambda _: None)
+
+
+@pytest.fixture
+def gateway(
+    stack: Stack, dynamodb: "DynamoDBClient", directory: str, monkeypatch: pytest.MonkeyPatch
+) -> Gateway:
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
+    return Gateway(routes=stack.routes(), functions=_folders(stack))
+
+
+def _folders(stack: Stack) -> dict[str, Path]:
+    return {name: function.code for name, function in stack.functions().items()}

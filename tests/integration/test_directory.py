@@ -1,0 +1,191 @@
+"""Who may sign up as whom, and what the connection bears."""
+
+import importlib
+import threading
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import psycopg2
+import pytest
+
+from directory import users
+from directory.connection import Database, DatabaseSettings
+from messaging.deadline import Deadline
+from messaging.entities import User
+from messaging.errors import MissingSettingError, TryAgainError
+from tests.fakes.gateway import Context
+from tests.integration.conftest import insert_user
+
+SUB = str(UUID(int=77))
+
+
+def event(source: str, handle: str, *, email: str = "new@example.com", **more: str) -> Any:
+    attributes = {"preferred_username": handle, "name": "New Person", "email": email} | more
+    return {
+        "version": "1",
+        "triggerSource": source,
+        "userName": SUB,
+        "request": {"userAttributes": attributes},
+        "response": {},
+    }
+
+
+def check(handle: str, **attributes: str) -> None:
+    app = importlib.import_module("functions.check_sign_up.app")
+    trigger = event("PreSignUp_SignUp", handle, **attributes)
+    assert app.lambda_handler(trigger, Context()) is trigger
+
+
+def confirm(handle: str, *, source: str = "PostConfirmation_ConfirmSignUp", **more: str) -> None:
+    app = importlib.import_module("functions.confirm_user.app")
+    trigger = event(source, handle, **({"sub": SUB} | more))
+    assert app.lambda_handler(trigger, Context()) is trigger
+
+
+def select(url: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        rows = cursor.fetchall()
+    connection.close()
+    return rows
+
+
+def add(url: str, user: User) -> None:
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        insert_user(cursor, user)
+    connection.close()
+
+
+WAITING = User(uuid=str(UUID(int=9)), handle="waiting", display_name="Waiting")
+
+
+def test_who_confirms_is_in_the_directory(directory: str) -> None:
+    check("newcomer")
+    for _ in range(2):
+        confirm("newcomer")
+    user = users.get_by_cognito_user_id(SUB)
+    assert (user.handle, user.display_name) == ("newcomer", "New Person")
+    assert users.get_by_handle("NewComer") == user
+
+
+@pytest.mark.parametrize("handle", ["reef", "REEF"])
+def test_a_taken_handle_is_refused_at_sign_up_and_at_confirmation(
+    directory: str, handle: str
+) -> None:
+    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+        check(handle)
+    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+        confirm(handle)
+    assert select(directory, "SELECT count(*) FROM public.users") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    "handle", ["", " ", "@reef", "a b", "a" * 31, "-a", "\u00e4", "a\n", "a\0", "a'; DROP TABLE x"]
+)
+def test_a_malformed_handle_is_refused(directory: str, handle: str) -> None:
+    with pytest.raises(users.SignUpError, match=r"^handle_invalid$"):
+        check(handle)
+
+
+@pytest.mark.parametrize("name", ["", "  ", "n" * 51, "a\nb", "\ud800", "\0"])
+def test_a_display_name_that_lists_cannot_show_is_refused(directory: str, name: str) -> None:
+    with pytest.raises(users.SignUpError, match=r"^display_name_invalid$"):
+        check("newcomer", name=name)
+
+
+def test_a_row_that_waits_is_for_its_own_e_mail_address(directory: str) -> None:
+    add(directory, WAITING)
+    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+        check("waiting", email="other@example.com")
+    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+        confirm("waiting", email="other@example.com")
+    check("Waiting", email="Waiting@Example.com")
+    confirm("Waiting", email="Waiting@Example.com")
+    assert users.get_by_cognito_user_id(SUB) == WAITING
+
+
+def test_other_confirmations_write_nothing(directory: str) -> None:
+    confirm("newcomer", source="PostConfirmation_ConfirmForgotPassword")
+    assert select(directory, "SELECT count(*) FROM public.users") == [(3,)]
+
+
+def database(url: str) -> Database:
+    return Database(DatabaseSettings(url=url), deadline=Deadline())
+
+
+def test_parameters_are_bound(directory: str) -> None:
+    text = "x'; DROP TABLE public.users; --"
+    assert database(directory).fetch_one("SELECT %(text)s AS text", {"text": text}) == {
+        "text": text
+    }
+
+
+def test_a_healthy_connection_is_kept(directory: str) -> None:
+    kept = database(directory)
+    pids = {str(kept.fetch_one("SELECT pg_backend_pid() AS pid", {})) for _ in range(3)}
+    assert len(pids) == 1
+
+
+def test_a_connection_that_died_is_made_again(directory: str) -> None:
+    kept = database(directory)
+    row = kept.fetch_one("SELECT pg_backend_pid() AS pid", {})
+    assert row
+    select(directory, f"SELECT pg_terminate_backend({row['pid']})")
+    assert kept.fetch_one("SELECT 1 AS one", {}) == {"one": 1}
+
+
+def test_a_statement_that_takes_too_long_is_cancelled(directory: str) -> None:
+    kept = database(directory)
+    with pytest.raises(TryAgainError):
+        kept.fetch_one("SELECT pg_sleep(30)", {})
+    assert kept.fetch_one("SELECT 1 AS one", {}) == {"one": 1}
+
+
+@pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/x", "postgresql://nowhere.invalid/x"])
+def test_a_database_that_is_not_there_is_a_matter_of_time(url: str) -> None:
+    with pytest.raises(TryAgainError):
+        database(url).fetch_one("SELECT 1", {})
+
+
+def test_a_server_that_accepts_and_says_nothing_is_given_up(
+    silent_server: Callable[[], int],
+) -> None:
+    with pytest.raises(TryAgainError):
+        database(f"postgresql://127.0.0.1:{silent_server()}/x").fetch_one("SELECT 1", {})
+
+
+@pytest.fixture
+def silent_server() -> Any:
+    import socket
+
+    server = socket.create_server(("127.0.0.1", 0))
+    accepted: list[socket.socket] = []
+
+    def accept() -> None:
+        try:
+            while True:
+                accepted.append(server.accept()[0])
+        except OSError:
+            return
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield lambda: server.getsockname()[1]
+    server.shutdown(socket.SHUT_RDWR)
+    server.close()
+    thread.join()
+    for connection in accepted:
+        connection.close()
+
+
+def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(MissingSettingError, match="DATABASE_URL"):
+        users.get_by_cognito_user_id("x")
+
+
+def test_the_password_is_not_in_the_settings_repr() -> None:
+    assert "secret" not in repr(DatabaseSettings(url="postgresql://u:secret@h/d"))
