@@ -14,19 +14,21 @@ setup: ## set up the environments, nothing else
 
 .PHONY: run
 run: setup ## run everything on this machine: http://127.0.0.1:3000 (KEEP=1 keeps what was written)
-	@exec $(BIN)/python -m local
+	@exec bin/python -m local
 
 .PHONY: test
 test: setup ## unit, integration and local tests
 	@$(BIN)/python -m pytest tests
 
-.PHONY: check
-check: setup ## format, lint, types, template lint, then the tests
+.PHONY: lint
+lint: setup ## format, lint, types, template lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/cfn-lint template.yaml
-	@$(MAKE) --no-print-directory test
+
+.PHONY: check
+check: lint test ## everything that CI runs: lint, then the tests
 
 .PHONY: format
 format: setup ## put the code into its format

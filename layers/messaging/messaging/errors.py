@@ -43,7 +43,8 @@ class RequestError(MessagingError):
     status
         HTTP status of the answer.
     codes
-        What went wrong, for programs; each is stable.
+        What went wrong, for programs; each is stable. A kind that can mean one thing only has
+        its `code`, the others are raised with theirs.
     headers
         Further headers of the answer.
     """
@@ -61,7 +62,6 @@ class BadRequestError(RequestError):
     """The body is not a JSON object in UTF-8."""
 
     status = HTTPStatus.BAD_REQUEST
-    code = "body_invalid"
 
 
 class UnauthorizedError(RequestError):
@@ -110,7 +110,6 @@ class InvalidRequestError(RequestError):
     """Broken rules of a body or a query, all of them at once."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    code = "request_invalid"
 
 
 class TryAgainError(RequestError):

@@ -1,0 +1,199 @@
+"""Rules about the project itself: one list of everything, and names that agree."""
+
+import ast
+import importlib
+import inspect
+import json
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.template import Stack, read_stack
+from messaging import errors, keys
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+TEMPLATE = (ROOT / "template.yaml").read_text()
+
+PREFIXES = {
+    keys.MESSAGE_PREFIX,
+    keys.MESSAGE_GROUP_PREFIX,
+    keys.MEMBERS_PREFIX,
+    keys.PAIR_PREFIX,
+    keys.SENT_PREFIX,
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Stack:
+    return (
+        read_stack()
+        .with_created("UserPool", Ref="pool")
+        .with_created("UserPoolClient", Ref="client")
+        .with_created("MessagesTable", Ref="table", StreamArn="stream", Arn="table")
+    )
+
+
+def apps() -> Iterator[tuple[str, Any]]:
+    for path in sorted((ROOT / "functions").glob("*/app.py")):
+        yield path.parent.name, importlib.import_module(f"functions.{path.parent.name}.app")
+
+
+def test_every_function_folder_is_in_the_template_and_the_other_way_round(stack: Stack) -> None:
+    folders = [name for name, _ in apps()]
+    assert sorted(function.code.name for function in stack.functions().values()) == folders
+    for function in stack.functions().values():
+        module, _, name = function.handler.partition(".")
+        assert (function.code / f"{module}.py").exists()
+        assert name == "lambda_handler"
+
+
+def test_every_handler_says_what_it_is_for() -> None:
+    for name, app in apps():
+        assert app.__doc__, name
+        assert len(inspect.getsource(app).splitlines()) <= 45, name
+
+
+def test_routes_in_the_handlers_are_the_routes_in_the_template(stack: Stack) -> None:
+    in_handlers = {
+        (name, method, re.sub(r"<(\w+)>", r"{\1}", path))
+        for name, module in apps()
+        if hasattr(module, "app")
+        for method, path in registered(module.app)
+    }
+    code = {name: function.code.name for name, function in stack.functions().items()}
+    in_template = {(code[route.function], route.method, route.path) for route in stack.routes()}
+    assert in_handlers == in_template
+
+
+def registered(app: Any) -> Iterator[tuple[str, str]]:
+    for route in [*app._static_routes, *app._dynamic_routes]:
+        methods = [route.method] if isinstance(route.method, str) else route.method
+        yield from ((method, route.path) for method in methods)
+
+
+def test_every_route_has_the_authorizer(stack: Stack) -> None:
+    assert {route.authorizer for route in stack.routes()} == {"CognitoJwt"}
+
+
+def test_only_functions_that_need_postgres_carry_the_directory(stack: Stack) -> None:
+    for function in stack.functions().values():
+        imports = imported(function.code / "app.py")
+        layers = {layer.name for layer in function.layers}
+        assert layers == {"messaging"} | ({"directory"} if "directory" in imports else set())
+        assert ("DATABASE_URL" in function.environment) == ("directory" in layers)
+
+
+def imported(path: Path) -> set[str]:
+    modules = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return modules
+
+
+# What each module may import of this project: the arrows of the design.
+LAYERS = {
+    "keys": set[str](),
+    "errors": set[str](),
+    "deadline": {"errors"},
+    "config": {"errors"},
+    "entities": {"keys", "errors"},
+    "repository": {"keys", "errors", "deadline", "config", "entities"},
+    "moves": {"keys", "entities", "repository"},
+    "stream": {"keys", "errors", "entities", "repository", "moves"},
+    "message_groups": {"keys", "errors", "entities", "repository"},
+    "api": {"keys", "errors", "deadline", "entities", "repository", "message_groups"},
+}
+
+
+def test_imports_point_one_way() -> None:
+    folder = ROOT / "layers" / "messaging" / "messaging"
+    assert {path.stem for path in folder.glob("*.py")} == set(LAYERS) | {"__init__"}
+    for name, allowed in LAYERS.items():
+        modules = imported(folder / f"{name}.py")
+        ours = {module.split(".")[1] for module in modules if module.startswith("messaging.")}
+        assert ours <= allowed, name
+        if name in {"keys", "entities"}:
+            assert not {m for m in modules if m.startswith(("boto", "aws_lambda_powertools"))}
+        assert "directory" not in modules, name
+
+
+def test_no_key_is_spelled_outside_keys() -> None:
+    for folder in ("layers", "functions", "cruddur", "local"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.name == "keys.py":
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    is_docstring = "\n" in node.value or node.value.endswith(".")
+                    assert is_docstring or not node.value.startswith(tuple(PREFIXES)), path
+
+
+def test_keys_in_the_template_are_the_keys_in_the_code(stack: Stack) -> None:
+    spelled = set(re.findall(r'"([A-Z]+#)\*?"', TEMPLATE))
+    assert spelled == PREFIXES
+    (mapping,) = stack.stream_mappings()
+    (pattern,) = mapping.filters
+    assert json.loads(pattern) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"Keys": {"pk": {"S": [{"prefix": keys.MESSAGE_PREFIX}]}}},
+    }
+
+
+def request_errors(kind: type[errors.RequestError] = errors.RequestError) -> Iterator[Any]:
+    for error in kind.__subclasses__():
+        yield error
+        yield from request_errors(error)
+
+
+def test_every_request_error_has_a_status_and_a_code_of_its_own() -> None:
+    found = list(request_errors())
+    assert all(isinstance(error.status, HTTPStatus) for error in found)
+    assert len({error.code for error in found}) == len(found)
+
+
+def codes() -> set[str]:
+    """Every code that a client can get, from the source."""
+    sources = [
+        ROOT / "layers" / "messaging" / "messaging" / name for name in ("api.py", "errors.py")
+    ]
+    sources += [ROOT / "layers" / "messaging" / "messaging" / "message_groups.py"]
+    sources += [ROOT / "layers" / "directory" / "directory" / "users.py"]
+    pattern = r'"((?:message|user|body|limit|cursor|order|handle|display_name)_[a-z0-9_]+)"'
+    found = {code for path in sources for code in re.findall(pattern, path.read_text())}
+    names = {"message_group_uuid", "message_uuid", "user_uuid", "user_handle", "display_name"}
+    return found - names - {"user_display_name"}
+
+
+def test_the_readme_explains_every_error_code() -> None:
+    missing = {code for code in codes() if f"`{code}`" not in README}
+    assert not missing
+
+
+def test_the_readme_shows_every_route(stack: Stack) -> None:
+    for route in stack.routes():
+        assert f"{route.method} {route.path}" in README
+
+
+def test_the_readme_lists_every_command() -> None:
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    commands = [f"make {target}" for target in targets if target != "help"]
+    commands += [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "bin").rglob("*")
+        if path.is_file() and path.parent.name != "bin"
+    ]
+    missing = [command for command in commands if command not in README]
+    assert not missing
+
+
+def test_the_readme_names_files_that_exist() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README):
+        assert (ROOT / target).exists(), target
