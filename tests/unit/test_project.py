@@ -169,8 +169,9 @@ def codes() -> set[str]:
     ]
     pattern = r'"((?:message|user|body|limit|cursor|order|handle|display_name)_[a-z0-9_]+)"'
     found = {code for path in sources for code in re.findall(pattern, path.read_text())}
-    names = {"message_group_uuid", "message_uuid", "user_uuid", "user_handle", "display_name"}
-    return found - names - {"user_display_name"}
+    attributes = {"message_group_uuid", "message_uuid", "message_sk"}
+    attributes |= {"user_uuid", "user_handle", "user_display_name", "display_name"}
+    return found - attributes
 
 
 def test_the_readme_explains_every_error_code() -> None:

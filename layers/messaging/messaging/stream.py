@@ -69,6 +69,7 @@ def update_message_groups(
     sleep: Callable[[float], None],
     seconds_left: Callable[[], float],
     now: Callable[[], datetime],
+    concurrency: int = CONCURRENT_MOVES,
 ) -> Report:
     """Move the rows of every group that has a new message in `records`.
 
@@ -78,6 +79,8 @@ def update_message_groups(
         Records of the stream as Lambda delivers them, in their order.
     seconds_left
         What the invocation has left; a group out of time is reported as failed.
+    concurrency
+        How many groups move at a time.
     """
     report = Report()
     groups = _groups(records, repository, report, now())
@@ -85,10 +88,12 @@ def update_message_groups(
     def move(group: _Group) -> None:
         _move(group, repository, report, sleep=sleep, seconds_left=seconds_left, now=now)
 
-    if len(groups) == 1:
-        move(groups[0])
+    threads = min(concurrency, len(groups))
+    if threads <= 1:  # no thread for the usual batch of one group
+        for group in groups:
+            move(group)
     else:
-        with ThreadPoolExecutor(CONCURRENT_MOVES) as executor:
+        with ThreadPoolExecutor(threads) as executor:
             for _ in executor.map(move, groups):
                 pass
     return report
