@@ -132,13 +132,24 @@ def seed(
                 _write_sign_in(connection, cognito, user_pool_id, user)
     finally:
         connection.close()
-    by_handle = {user.user.handle: user.user for user in users}
-    for group in seed_message_groups():
-        _write_message_group(repository, group, by_handle, now)
+    write_conversations(repository, now)
     return SeedReport(
         handles=[user.user.handle for user in users if user.cognito_user_id is None],
         password=PASSWORD,
     )
+
+
+def write_conversations(repository: DynamoDBRepository, now: datetime) -> None:
+    """Write the message groups of the seed with their messages.
+
+    Raises
+    ------
+    SeedError
+        Two seeded users have another conversation already.
+    """
+    users = {user.user.handle: user.user for user in seed_users()}
+    for group in seed_message_groups():
+        _write_message_group(repository, group, users, now)
 
 
 def _write_user(cursor: Any, user: SeedUser) -> None:

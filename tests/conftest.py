@@ -1,8 +1,13 @@
 """Fixtures of every tier."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# Powertools reads these when a handler is imported.
+os.environ["POWERTOOLS_SERVICE_NAME"] = "test"
+os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "test"
 
 from directory import connection, users
 from messaging import config, message_groups, repository

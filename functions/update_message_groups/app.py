@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from messaging import repository, stream
@@ -16,7 +18,10 @@ from messaging.deadline import deadline
 # What a move under way may still take, and the answer after it.
 MARGIN_SECONDS = 1
 
+metrics = Metrics()
 
+
+@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer with the records that are to be delivered again."""
     deadline.start(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
@@ -27,4 +32,8 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
         seconds_left=deadline.seconds_left,
         now=lambda: datetime.now(UTC),
     )
+    for name, number in report.counts().items():
+        metrics.add_metric(name=name, unit=MetricUnit.Count, value=number)
+    for lag in report.lags_ms:
+        metrics.add_metric(name="GroupLag", unit=MetricUnit.Milliseconds, value=lag)
     return {"batchItemFailures": [{"itemIdentifier": number} for number in report.failed]}

@@ -95,10 +95,7 @@ def repository(dynamodb: "DynamoDBClient", table_name: str) -> DynamoDBRepositor
 
 
 @pytest.fixture
-def gateway(
-    stack: Stack, dynamodb: "DynamoDBClient", directory: str, monkeypatch: pytest.MonkeyPatch
-) -> Gateway:
-    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
+def gateway(stack: Stack, dynamodb: "DynamoDBClient", directory: str) -> Gateway:
     return Gateway(routes=stack.routes(), functions=_folders(stack))
 
 

@@ -34,6 +34,7 @@ def stack() -> Stack:
         read_stack()
         .with_created("UserPool", Ref="pool")
         .with_created("UserPoolClient", Ref="client")
+        .with_created("FailedRecordsQueue", Ref="queue", Arn="queue")
         .with_created("MessagesTable", Ref="table", StreamArn="stream", Arn="table")
     )
 

@@ -53,6 +53,17 @@ class Report:
     moves: list[Move] = field(default_factory=list)
     lags_ms: list[float] = field(default_factory=list)
 
+    def counts(self) -> dict[str, int]:
+        """Return the batch's metrics by name."""
+        return {
+            "Moves": len(self.lags_ms),
+            "RecordsCoalesced": self.coalesced,
+            "RecordsParked": self.parked,
+            "GroupsFailed": len(self.failed),
+            "Rereads": sum(move.views - 1 for move in self.moves),
+            "Conflicts": sum(move.conflicts for move in self.moves),
+        }
+
 
 @dataclass(kw_only=True)
 class _Group:
