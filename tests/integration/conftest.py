@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from cruddur.schema import load_schema
 from local.postgres import Postgres
+from local.processes import free_port
 from local.state import StateFolder
 from local.template import Stack, create_table_arguments, read_stack, time_to_live
 from messaging.deadline import Deadline
@@ -35,7 +36,7 @@ def stack() -> Stack:
 def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = StateFolder(tmp_path_factory.mktemp("postgres"))
     state.acquire()
-    postgres = Postgres(state=state, port=0)
+    postgres = Postgres(state=state, port=free_port(0, "POSTGRES_PORT"))
     try:
         postgres.wait()
         load_schema(postgres.url)

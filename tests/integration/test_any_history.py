@@ -1,0 +1,258 @@
+"""Whatever people and operators do in whatever order, the table says one consistent thing.
+
+Random new groups, messages, named sends, deliveries, replays and repairs on the real repository
+(moto), with answers lost on every kind of write.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import boto3
+import hypothesis.strategies as st
+from botocore.exceptions import ReadTimeoutError
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+from moto import mock_aws
+
+from local.template import create_table_arguments, read_stack
+from messaging import keys, message_groups
+from messaging.deadline import Deadline
+from messaging.entities import Item, Message, MessageGroup, User
+from messaging.errors import TryAgainError
+from messaging.message_groups import NewMessage, SentMessage
+from messaging.repository import DynamoDBRepository, from_dynamodb
+from messaging.stream import update_message_groups
+from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
+from tests.fakes.records import inserted, sequence_number
+
+PEOPLE = (GRAHAMS, REEF, BAYKO)
+STACK = read_stack()
+WRITES = {"put_item", "transact_write_items"}
+
+people = st.sampled_from(PEOPLE)
+
+
+class LossyClient:
+    """A client whose next write is carried out, and its answer lost, when `lose` is set."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self.lose = False
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self._client, name)
+        if name not in WRITES:
+            return member
+
+        def write(**arguments: Any) -> Any:
+            answer = member(**arguments)
+            if self.lose:
+                self.lose = False
+                raise ReadTimeoutError(endpoint_url="table")
+            return answer
+
+        return write
+
+
+class History(RuleBasedStateMachine):
+    """Three people who write to each other, and the stream that follows."""
+
+    names = Bundle("names")
+
+    def __init__(self) -> None:
+        super().__init__()
+        message_groups._members.cache_clear()
+        self.mock = mock_aws()
+        self.mock.start()
+        arguments = create_table_arguments(STACK)
+        self.table_name = arguments["TableName"]
+        self.plain = boto3.client("dynamodb", region_name=STACK.region)
+        self.plain.create_table(**arguments)
+        self.client = LossyClient(self.plain)
+        client: Any = self.client
+        self.repository = DynamoDBRepository(
+            client, self.table_name, deadline=Deadline(), sleep=lambda _: None
+        )
+        self.items: list[Item] = []
+        self.clock = 0
+        self.stream: list[Message] = []
+        self.delivered = 0
+        # Sends that were answered, by the uuid of their message; named sends by their name.
+        self.answered: dict[str, SentMessage] = {}
+        self.named: dict[str, tuple[User, User, str]] = {}
+
+    def teardown(self) -> None:
+        try:
+            self.deliver_all()
+            self.at_rest()
+        finally:
+            self.mock.stop()
+
+    # ------------------------------------------------------------------ what happens
+
+    @initialize()
+    def first_conversation(self) -> None:
+        self.write(GRAHAMS, REEF, name=None)
+
+    @rule(sender=people, receiver=people)
+    def write_to(self, sender: User, receiver: User) -> None:
+        if sender != receiver:
+            self.write(sender, receiver, name=None)
+
+    @rule(target=names, sender=people, receiver=people, number=st.integers(0, 5))
+    def write_named(self, sender: User, receiver: User, number: int) -> str:
+        name = str(UUID(int=1000 * PEOPLE.index(sender) + number))
+        if sender != receiver and name not in self.named:
+            self.named[name] = (sender, receiver, f"named {name}")
+            self.write(sender, receiver, name=name)
+        return name
+
+    @rule(name=names)
+    def repeat_named(self, name: str) -> None:
+        if name in self.named:
+            sender, receiver, _ = self.named[name]
+            self.write(sender, receiver, name=name)
+
+    @rule(sender=people, group=st.integers(0, 2), ahead=st.integers(-3, 3))
+    def go_on(self, sender: User, group: int, ahead: int) -> None:
+        """A message of a function whose clock is a little off."""
+        groups = self.groups_of(sender)
+        if groups:
+            now = minute(self.clock) + timedelta(seconds=ahead * 45)
+            self.attempt(
+                lambda: message_groups.create_message(
+                    self.repository,
+                    sender,
+                    groups[group % len(groups)],
+                    NewMessage(message=f"at {self.clock}"),
+                    now=now,
+                )
+            )
+
+    @rule()
+    def lose_an_answer(self) -> None:
+        self.client.lose = True
+
+    @rule(size=st.integers(1, 5))
+    def deliver(self, size: int) -> None:
+        self.invoke(self.stream[self.delivered : self.delivered + size], size)
+
+    @rule(start=st.integers(0, 30), size=st.integers(1, 5), backwards=st.booleans())
+    def replay(self, start: int, size: int, backwards: bool) -> None:
+        batch = self.stream[: self.delivered][start : start + size]
+        self.update(batch[::-1] if backwards else batch)
+
+    # ------------------------------------------------------------------ how it happens
+
+    def write(self, sender: User, receiver: User, *, name: str | None) -> None:
+        text = self.named[name][2] if name else f"at {self.clock}"
+        self.attempt(
+            lambda: message_groups.create_message_group(
+                self.repository,
+                sender,
+                receiver,
+                NewMessage(message=text, message_uuid=name),
+                now=minute(self.clock),
+            )
+        )
+
+    def attempt(self, send: Callable[[], SentMessage]) -> None:
+        self.clock += 1
+        try:
+            sent = send()
+        except TryAgainError:
+            pass
+        else:
+            known = self.answered.setdefault(sent.message.message_uuid, sent)
+            assert known == sent, "a repeat was answered otherwise"
+        self.look()
+        seen = {message.sk for message in self.stream}
+        self.stream += [m for m in self.messages() if m.sk not in seen]
+
+    def update(self, messages: list[Message]) -> list[int]:
+        """Invoke E; return the places of the records that are to come again."""
+        records = inserted(*messages)
+        numbers = [sequence_number(record) for record in records]
+        report = update_message_groups(
+            records,
+            self.repository,
+            sleep=lambda _: None,
+            seconds_left=lambda: 60.0,
+            now=lambda: minute(self.clock),
+            concurrency=1,
+        )
+        assert report.parked == 0
+        self.look()
+        return [numbers.index(number) for number in report.failed]
+
+    def invoke(self, messages: list[Message], size: int) -> None:
+        failed = self.update(messages)
+        self.delivered = min(len(self.stream), self.delivered + (min(failed) if failed else size))
+
+    def deliver_all(self) -> None:
+        self.client.lose = False
+        while self.delivered < len(self.stream):
+            self.deliver(5)
+
+    # ------------------------------------------------------------------ what must be true
+
+    def look(self) -> None:
+        """Read the whole table, once after each thing that happened."""
+        pages = self.plain.get_paginator("scan").paginate(TableName=self.table_name)
+        self.items = [from_dynamodb(item) for page in pages for item in page["Items"]]
+
+    def messages(self) -> list[Message]:
+        return [
+            Message.from_item(item)
+            for item in self.items
+            if item["pk"].startswith(keys.MESSAGE_PREFIX)
+        ]
+
+    def rows(self) -> list[MessageGroup]:
+        return [
+            MessageGroup.from_item(item)
+            for item in self.items
+            if item["pk"].startswith(keys.MESSAGE_GROUP_PREFIX)
+        ]
+
+    def groups_of(self, user: User) -> list[str]:
+        return sorted({r.message_group_uuid for r in self.rows() if r.owner_uuid == user.uuid})
+
+    @invariant()
+    def every_conversation_is_in_both_lists_once(self) -> None:
+        slots = sorted((row.message_group_uuid, row.owner_uuid) for row in self.rows())
+        assert len(slots) == len(set(slots))
+        groups = {message.message_group_uuid for message in self.messages()}
+        assert {group for group, _ in slots} == groups
+        assert len(slots) == 2 * len(groups)
+
+    @invariant()
+    def a_pair_has_one_group(self) -> None:
+        pairs = [(row.owner_uuid, row.user_uuid) for row in self.rows()]
+        assert len(pairs) == len(set(pairs))
+
+    @invariant()
+    def what_was_answered_is_stored_once(self) -> None:
+        stored = [message.message_uuid for message in self.messages()]
+        assert len(stored) == len(set(stored))
+        assert set(self.answered) <= set(stored)
+
+    def at_rest(self) -> None:
+        last: dict[str, Message] = {}
+        for message in sorted(self.messages(), key=lambda m: m.position):
+            last[message.message_group_uuid] = message
+        for row in self.rows():
+            assert row.sk == last[row.message_group_uuid].sk
+            assert row.message == last[row.message_group_uuid].message
+
+
+TestAnyHistory = History.TestCase
+TestAnyHistory.settings = settings(
+    max_examples=30,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
+)
