@@ -1,0 +1,1 @@
+"""Measurements: what a message costs, and what the stream processor carries."""
