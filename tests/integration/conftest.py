@@ -55,6 +55,7 @@ def directory(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
         for user in (GRAHAMS, REEF, BAYKO):
             insert_user(cursor, user, cognito_user_id=user.handle)
     connection.close()
+    monkeypatch.setenv("DATABASE_AUTH", "url")
     monkeypatch.setenv("DATABASE_URL", database_url)
     return database_url
 

@@ -1,6 +1,7 @@
 """Who may sign up as whom, and what the connection bears."""
 
 import importlib
+import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +9,11 @@ from uuid import UUID
 
 import psycopg2
 import pytest
+from cryptography import x509
 
 from directory import users
-from directory.connection import Database, DatabaseSettings
+from directory.config import RDS_CERTIFICATES, DatabaseSettings
+from directory.connection import Database
 from messaging.deadline import Deadline
 from messaging.entities import User
 from messaging.errors import MissingSettingError, TryAgainError
@@ -182,9 +185,42 @@ def silent_server() -> Any:
 
 
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_AUTH", "url")
     monkeypatch.delenv("DATABASE_URL", raising=False)
     with pytest.raises(MissingSettingError, match="DATABASE_URL"):
         users.get_by_cognito_user_id("x")
+
+
+def test_iam_signs_in_with_a_token_and_verifies_the_server(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in (("DEFAULT_REGION", "eu-west-1"), ("ACCESS_KEY_ID", "k")):
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very secret")
+    environment = {
+        "DATABASE_AUTH": "iam",
+        "DATABASE_URL": "postgresql://cruddur_app@db.example.com:5432/cruddur",
+    }
+    arguments = DatabaseSettings.from_environment(environment).connection_arguments()
+    assert arguments["sslmode"] == "verify-full"
+    assert arguments["sslrootcert"] == str(RDS_CERTIFICATES)
+    assert "db.example.com:5432/?Action=connect&DBUser=cruddur_app" in arguments["password"]
+    assert "rds-db" in arguments["password"]
+    assert "very secret" not in arguments["password"]
+    with pytest.raises(MissingSettingError, match="DATABASE_AUTH"):
+        DatabaseSettings.from_environment(environment | {"DATABASE_AUTH": "password"})
+
+
+def test_the_certificates_are_the_ones_that_were_checked() -> None:
+    import hashlib
+
+    from directory import config
+
+    digest = hashlib.sha256(RDS_CERTIFICATES.read_bytes()).hexdigest()
+    assert digest in inspect.getsource(config)
+    certificates = x509.load_pem_x509_certificates(RDS_CERTIFICATES.read_bytes())
+    assert all(certificate.issuer == certificate.subject for certificate in certificates)
+    assert all("Amazon RDS" in certificate.subject.rfc4514_string() for certificate in certificates)
 
 
 def test_the_password_is_not_in_the_settings_repr() -> None:

@@ -10,15 +10,14 @@ import os
 import select
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Self
+from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
 from psycopg2.extras import RealDictCursor
 
-from messaging.config import required
+from directory.config import DatabaseSettings
 from messaging.deadline import Deadline, deadline
 from messaging.errors import TryAgainError
 
@@ -29,24 +28,6 @@ CALL_SECONDS = ANSWER_SECONDS + CONNECT_SECONDS + ANSWER_SECONDS
 _MILLISECONDS = 1000
 
 type Row = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatabaseSettings:
-    """Where the directory is, and how to sign in there."""
-
-    url: str = field(repr=False)
-
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Return the settings in `environment`.
-
-        Raises
-        ------
-        MissingSettingError
-            ``DATABASE_URL`` is not set.
-        """
-        return cls(url=required(environment, "DATABASE_URL"))
 
 
 class Database:
@@ -98,8 +79,8 @@ class Database:
 
 
 def _connect(settings: DatabaseSettings) -> extensions.connection:
-    connection = psycopg2.connect(
-        settings.url,
+    connection: extensions.connection = psycopg2.connect(
+        **settings.connection_arguments(),
         application_name="cruddur-messages",
         options=f"-c statement_timeout={int(ANSWER_SECONDS * _MILLISECONDS)}",
         tcp_user_timeout=int(ANSWER_SECONDS * _MILLISECONDS),

