@@ -21,6 +21,7 @@ class Context(LambdaContext):
     def __init__(self, *, seconds: float = 25) -> None:
         self._aws_request_id = "request"
         self._function_name = "function"
+        self._log_stream_name = "stream"
         self._memory_limit_in_mb = 512
         self._invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:function"
         # The base class has it as a static method.

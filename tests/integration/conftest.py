@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def stack() -> Stack:
-    return read_stack()
+    return read_stack(parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"})
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,155 @@
+"""Runs the application on this machine: HTTP API, functions, sign-in, table, stream, Postgres.
+
+Set by environment variables:
+
+  HOST               address of the API and of the AWS endpoint (127.0.0.1)
+  PORT               port of the API (3000); 0 takes any free one, here and below
+  AWS_PORT           port of the AWS endpoint: DynamoDB, its streams, Cognito, SQS (4566)
+  POSTGRES_PORT      port of PostgreSQL, always on 127.0.0.1 (5433)
+  LOCAL_STATE        folder for everything that is written (.local)
+  KEEP=1             keep what was written; without it every start begins afresh
+  LOCAL_CONCURRENCY  how many calls of one function run at a time (4)
+  AWS_REGION         the region in ARNs and names (us-east-1)
+
+Other engines, which are never emptied:
+
+  DATABASE_URL                       a PostgreSQL server of yours
+  AWS_ENDPOINT_URL_DYNAMODB          DynamoDB and its streams, such as DynamoDB Local:
+                                     http://127.0.0.1:8000
+  AWS_ENDPOINT_URL_DYNAMODB_STREAMS  the streams, if elsewhere
+  AWS_ENDPOINT_URL                   all of AWS; it must serve the user pools' keys, too
+
+Ctrl-C stops it. Addresses and names of the running stack are in LOCAL_STATE/stack.json.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from types import FrameType
+
+from local.console import say
+from local.errors import LocalError, StopRequested
+from local.ministack import Ministack
+from local.postgres import Postgres
+from local.processes import Engine, bind, free_port
+from local.settings import BYTECODE, Settings, isolate_from_aws
+from local.state import StateFolder
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+_stopping = threading.Event()
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    for number in _SIGNALS:  # once is enough: from here on it stops in order
+        signal.signal(number, signal.SIG_IGN)
+    # The exception ends a start at once, unless it comes up in a place that Python lets no
+    # exception out of, such as a finaliser; the event is seen in any case.
+    _stopping.set()
+    raise StopRequested
+
+
+def _unraisable(happened: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(happened.exc_value, StopRequested):
+        sys.__unraisablehook__(happened)
+
+
+def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
+    """Start everything, then watch the engines until someone stops this process."""
+    began = time.monotonic()
+    state = StateFolder(settings.state)
+    state.acquire()
+    parts.callback(state.release)
+    api_listener = bind(settings.host, settings.port, "PORT") if with_api else None
+    aws_listener = bind(settings.host, settings.aws_port, "AWS_PORT")
+    postgres_port = free_port(settings.postgres_port, "POSTGRES_PORT")
+    if settings.keep:
+        say("local: keeping what was written before (KEEP=1)")
+    else:
+        say("local: starting afresh; KEEP=1 keeps what was written")
+        state.start_afresh()
+
+    running: list[Engine] = []
+    aws_url, database_url = settings.aws_url, settings.database_url
+    waits: list[Callable[[], None]] = []
+    if aws_url is None:
+        ministack = Ministack(state=state, region=settings.region, keep=settings.keep)
+        parts.callback(ministack.stop)
+        running.append(ministack)
+        waits.append(ministack.wait)
+        aws_url = ministack.url
+    if database_url is None:
+        postgres = Postgres(state=state, port=postgres_port)
+        parts.callback(postgres.stop)
+        running.append(postgres)
+        waits.append(postgres.wait)
+        database_url = postgres.url
+
+    # What follows is most of the start's time, a third of it with bytecode at hand. The workers
+    # keep theirs in the same ignored folder, whatever the environment says about writing it.
+    sys.pycache_prefix, sys.dont_write_bytecode = str(BYTECODE), False
+    from local.cloud import Cloud, Engines  # noqa: PLC0415 - takes as long as the engines do
+
+    for wait in waits:
+        wait()
+    say("local: engines are up")
+    engines = Engines(
+        aws_url=aws_url,
+        dynamodb_url=settings.dynamodb_url or aws_url,
+        streams_url=settings.streams_url or aws_url,
+        database_url=database_url,
+    )
+    cloud = Cloud(settings, engines, state, parts)
+    cloud.start(aws_listener=aws_listener, api_listener=api_listener)
+    say(f"  started in {time.monotonic() - began:.1f} s")
+    terminals = [number for number in (0, 1, 2) if os.isatty(number)]
+    while not _stopping.wait(0.5):
+        # A closing terminal sends SIGHUP to the first process in it only, which may be make.
+        if not all(map(os.isatty, terminals)):
+            return
+        for engine in running:
+            if not engine.running:
+                raise LocalError(f"{engine.name} ended unexpectedly (see {engine.log}).")
+
+
+def main() -> int:
+    """Exit status 0 when someone stopped it, 1 with a sentence when it could not run."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--no-api", action="store_true", help="everything but the HTTP API")
+    arguments = parser.parse_args()
+    sys.unraisablehook = _unraisable
+    for number in _SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _stop)
+    parts = ExitStack()
+    status = 0
+    try:
+        settings = Settings.from_environment(os.environ)
+        isolate_from_aws(settings.region)
+        _run(settings, parts, with_api=not arguments.no_api)
+    except StopRequested:
+        pass
+    except LocalError as error:
+        say(f"local: {error}", error=True)
+        status = 1
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if status == 0:
+            say("local: stopping")
+        parts.close()
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

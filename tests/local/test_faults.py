@@ -1,0 +1,202 @@
+"""What people wrote is stored once and every list is exact, whatever goes wrong on the way.
+
+The application runs as `make run` starts it; its table is behind a proxy that makes calls go
+wrong, and the workers of E are killed while messages flow.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import boto3
+import httpx
+import pytest
+
+from local.ministack import Ministack
+from local.settings import CREDENTIALS
+from local.state import StateFolder
+from messaging import keys
+from messaging.entities import Item, Message, MessageGroup
+from messaging.repository import from_dynamodb, to_dynamodb
+from tests.local.conftest import LocalCloud, RunningCloud
+from tests.local.fault_proxy import FaultProxy
+from tests.local.test_application import Person
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SEED = 20261120
+PEOPLE = ("grahams", "reef", "bayko", "lagoon", "harbor")
+MESSAGES_EACH = 24
+KILLS = 6
+PATIENCE_SECONDS = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaultyCloud:
+    """The application, and the two sides of its table."""
+
+    running: RunningCloud
+    proxy: FaultProxy
+    engine: "DynamoDBClient"
+
+
+@pytest.fixture
+def faulty_cloud(
+    start_cloud: Callable[..., LocalCloud], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FaultyCloud]:
+    state = StateFolder(tmp_path_factory.mktemp("engine"))
+    state.acquire()
+    engine = Ministack(state=state, region="us-east-1", keep=False)
+    engine.wait()
+    proxy = FaultProxy(engine.url)
+    process = start_cloud(
+        AWS_ENDPOINT_URL_DYNAMODB=proxy.url, AWS_ENDPOINT_URL_DYNAMODB_STREAMS=engine.url
+    )
+    stack = process.wait_until_ready()
+
+    def client(service: Any, url: str) -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=url,
+            region_name=stack["Region"],
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    with httpx.Client(base_url=stack["ApiUrl"], timeout=40, trust_env=False) as http:
+        yield FaultyCloud(
+            running=RunningCloud(
+                process=process,
+                stack=stack,
+                client=http,
+                dynamodb=client("dynamodb", stack["EndpointUrl"]),
+                cognito=client("cognito-idp", stack["EndpointUrl"]),
+                sqs=client("sqs", stack["EndpointUrl"]),
+            ),
+            proxy=proxy,
+            engine=client("dynamodb", engine.url),
+        )
+    process.stop()
+    proxy.stop()
+    engine.stop()
+    state.release()
+
+
+def send(person: Person, body: dict[str, str]) -> dict[str, str]:
+    """Send until it is answered, as a client does that named its message."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        answer = person.post("/api/messages", **body)
+        if answer.status_code == 200:
+            sent: dict[str, str] = answer.json()
+            return sent
+        assert answer.status_code in {500, 503}, answer.text
+    pytest.fail("a message could not be sent")
+
+
+def scan(client: "DynamoDBClient", table_name: str) -> list[Item]:
+    pages = client.get_paginator("scan").paginate(TableName=table_name, ConsistentRead=True)
+    return [from_dynamodb(item) for page in pages for item in page["Items"]]
+
+
+def poison(cloud: FaultyCloud, number: int) -> tuple[str, str]:
+    """Write something under a message's key that is no message."""
+    item = {
+        "pk": keys.message_pk(str(UUID(int=number))),
+        "sk": keys.message_sk(keys.Position(keys.parse_time("2026-01-01"), str(uuid4()))),
+    }
+    cloud.engine.put_item(TableName=cloud.running.stack["TableName"], Item=to_dynamodb(item))
+    return item["pk"], item["sk"]
+
+
+def kill_workers(cloud: FaultyCloud, random: Random, stopped: threading.Event) -> int:
+    """Kill E's workers at random points; return how many were killed."""
+    kills = 0
+    while kills < KILLS and not stopped.wait(random.uniform(0.3, 1.2)):
+        for worker in cloud.running.workers("UpdateMessageGroups"):
+            worker.kill()
+            kills += 1
+    return kills
+
+
+def differences(items: list[Item]) -> list[str]:
+    """Return how the group rows differ from what the messages say."""
+    found = []
+    messages = [
+        Message.from_item(item)
+        for item in items
+        if item["pk"].startswith(keys.MESSAGE_PREFIX) and "message" in item
+    ]
+    rows = [i for i in items if i["pk"].startswith(keys.MESSAGE_GROUP_PREFIX)]
+    for group in {message.message_group_uuid for message in messages}:
+        last = max((m for m in messages if m.message_group_uuid == group), key=lambda m: m.position)
+        shown = [MessageGroup.from_item(r) for r in rows if r["message_group_uuid"] == group]
+        if len(shown) != 2 or len({row.owner_uuid for row in shown}) != 2:
+            found.append(f"{group} has {len(shown)} rows")
+        found += [f"{group} of {r.owner_uuid} is behind" for r in shown if r.sk != last.sk]
+    return found
+
+
+@pytest.mark.timeout(240)
+def test_every_message_is_stored_once_and_every_list_exact_after_faults(
+    faulty_cloud: FaultyCloud,
+) -> None:
+    cloud = faulty_cloud.running
+    people = [Person(cloud, handle, cloud.token(handle)) for handle in PEOPLE]
+    stopped = threading.Event()
+
+    def write(number: int) -> list[dict[str, str]]:
+        random = Random(SEED + number)
+        sent = []
+        for turn in range(MESSAGES_EACH):
+            receiver = random.choice([p for p in PEOPLE if p != people[number].handle])
+            text = f"{people[number].handle} {turn}"
+            body = {"handle": receiver, "message": text, "message_uuid": str(uuid4())}
+            sent.append(send(people[number], body))
+        return sent
+
+    faulty_cloud.proxy.faulty = True
+    with ThreadPoolExecutor(len(people) + 1) as executor:
+        killing = executor.submit(kill_workers, faulty_cloud, Random(SEED), stopped)
+        writing = [executor.submit(write, number) for number in range(len(people))]
+        poisons = {poison(faulty_cloud, number) for number in range(1, 4)}
+        sent = [message for future in writing for message in future.result()]
+        stopped.set()
+        assert killing.result() > 0
+    faulty_cloud.proxy.faulty = False
+
+    table_name = cloud.stack["TableName"]
+    end = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < end:
+        items = scan(faulty_cloud.engine, table_name)
+        parked = parked_keys(items)
+        if not differences(items) and parked == poisons:
+            break
+        time.sleep(0.5)
+    assert differences(items) == []
+    assert parked == poisons
+    # Nothing else was given up.
+    queue = cloud.stack["FailedRecordsQueueUrl"]
+    assert "Messages" not in cloud.sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1)
+
+    stored = [item["message_uuid"] for item in items if "message_uuid" in item]
+    uuids = [message["uuid"] for message in sent]
+    assert len(uuids) == len(PEOPLE) * MESSAGES_EACH
+    assert [stored.count(uuid) for uuid in uuids] == [1] * len(uuids)
+    happened = faulty_cloud.proxy.happened
+    print(f"\n{happened.total()} faults: {dict(happened)}")
+    assert {name.split()[0] for name in happened} >= {"PutItem", "Query", "TransactWriteItems"}
+
+
+def parked_keys(items: list[Item]) -> set[tuple[str, str]]:
+    return {
+        (item["record_keys"]["pk"], item["record_keys"]["sk"])
+        for item in items
+        if item["pk"] == keys.FAILED_PK
+    }

@@ -1,0 +1,66 @@
+"""The guard ends its command when nobody holds its input any more."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+GUARD = Path(__file__).parent.parent.parent.parent / "local" / "guard.py"
+_SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def _guard(
+    *commands: list[str], number: signal.Signals = signal.SIGTERM
+) -> subprocess.Popen[bytes]:
+    words = [word for command in commands for word in ("--then", *command)][1:]
+    return subprocess.Popen(
+        [sys.executable, "-IS", str(GUARD), str(int(number)), *words],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def _child(guard: subprocess.Popen[bytes]) -> psutil.Process:
+    assert guard.stdout
+    return psutil.Process(int(guard.stdout.readline()))
+
+
+def _end(guard: subprocess.Popen[bytes]) -> None:
+    guard.communicate(timeout=10)  # closes its input
+
+
+def test_end_of_input_ends_the_command() -> None:
+    guard = _guard(_SLEEP)
+    child = _child(guard)
+    _end(guard)
+    assert not child.is_running()
+
+
+def test_signals_do_not_take_the_guard_from_its_command() -> None:
+    guard = _guard(_SLEEP)
+    child = _child(guard)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        guard.send_signal(number)
+    time.sleep(0.2)
+    assert child.is_running()
+    _end(guard)
+    assert not child.is_running()
+
+
+def test_commands_run_in_turn_as_long_as_they_succeed() -> None:
+    guard = _guard(["true"], ["false"], _SLEEP)
+    assert guard.stdout
+    assert len(guard.stdout.read().splitlines()) == 2
+    assert guard.wait(10) == 1
+    _end(guard)
+
+
+def test_no_further_command_starts_after_the_end_of_input() -> None:
+    guard = _guard(_SLEEP, _SLEEP)
+    _child(guard)
+    output, _ = guard.communicate(timeout=10)
+    assert output == b""
