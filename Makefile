@@ -2,7 +2,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 BIN := .venv/bin
-export PYTHONDONTWRITEBYTECODE := 1
 
 .PHONY: help
 help: ## list the targets
@@ -15,6 +14,10 @@ setup: ## set up the environments, nothing else
 .PHONY: run
 run: setup ## run everything on this machine: http://127.0.0.1:3000 (KEEP=1 keeps what was written)
 	@exec bin/python -m local
+
+.PHONY: cloud
+cloud: setup ## the same without the API, beside `sam local start-api`
+	@exec bin/python -m local --no-api
 
 .PHONY: test
 test: setup ## unit, integration and local tests

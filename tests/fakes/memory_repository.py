@@ -62,6 +62,8 @@ class MemoryRepository:
     def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
         if any((row["pk"], row["sk"]) not in self.items for row in old):
             return False
+        if any((row["pk"], row["sk"]) in self.items for row in new):
+            return False
         for row in old:
             del self.items[row["pk"], row["sk"]]
         for row in new:

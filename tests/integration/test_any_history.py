@@ -4,6 +4,7 @@ Random new groups, messages, named sends, deliveries, replays and repairs on the
 (moto), with answers lost on every kind of write.
 """
 
+import contextlib
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from moto import mock_aws
 
+from cruddur.reconcile import run
+from cruddur.reconcile.digest import Rules
+from cruddur.reconcile.group import Reconciler
+from cruddur.reconcile.table import Table
 from local.template import create_table_arguments, read_stack
 from messaging import keys, message_groups
 from messaging.deadline import Deadline
@@ -143,6 +148,22 @@ class History(RuleBasedStateMachine):
     def replay(self, start: int, size: int, backwards: bool) -> None:
         batch = self.stream[: self.delivered][start : start + size]
         self.update(batch[::-1] if backwards else batch)
+
+    @rule(given_up=st.booleans())
+    def reconcile(self, given_up: bool) -> None:
+        """An operator repairs the whole table, now or with a minute's patience."""
+        client: Any = self.client
+        rules = Rules()
+        reconciler = Reconciler(
+            Table(client, self.table_name, deadline=Deadline(), sleep=lambda _: None),
+            rules=run.given_up(rules) if given_up else rules,
+            now=lambda: minute(self.clock),
+            sleep=lambda _: None,
+        )
+        with contextlib.suppress(TryAgainError):
+            for result in run.whole_table(reconciler, workers=1):
+                assert result.left == []
+        self.look()
 
     # ------------------------------------------------------------------ how it happens
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import boto3
 import pytest
@@ -168,6 +168,17 @@ def test_rows_are_replaced_all_or_none(any_repository: Repository) -> None:
     assert shown(any_repository) == [message(0).sk]
 
 
+def test_a_row_takes_no_other_rows_place(any_repository: Repository) -> None:
+    create(any_repository, message(0))
+    old = any_repository.query_group_rows(GROUP)
+    (place, _) = rows_at(message(1))
+    other: Item = place | {"message_group_uuid": OTHER_GROUP}
+    assert any_repository.replace_group_rows([], [other])
+    assert not any_repository.replace_group_rows(old, rows_at(message(1)))
+    assert shown(any_repository) == [message(0).sk] * 2
+    assert any_repository.query_group_rows(OTHER_GROUP) == [other]
+
+
 def test_a_row_has_the_attributes_it_was_given(any_repository: Repository) -> None:
     row: Item = rows_at(message(0))[0] | {"extra": {"nested": ["x", True, None]}}
     any_repository.replace_group_rows([], [row])
@@ -230,10 +241,14 @@ def faulty(repository: DynamoDBRepository, faults: list[Exception | None]) -> Dy
     )
 
 
+def any_row() -> Item:
+    return {"pk": f"row {uuid4()}", "sk": message(1).sk, "message_group_uuid": GROUP}
+
+
 CALLS: list[Callable[[Repository], object]] = [
     lambda repository: repository.put_message(message(1)),
     lambda repository: create(repository, message(1, group=OTHER_GROUP), other=BAYKO),
-    lambda repository: repository.replace_group_rows([], rows_at(message(1))),
+    lambda repository: repository.replace_group_rows([], [any_row()]),
     lambda repository: repository.get_members(GROUP),
     lambda repository: numbers(repository, PageRequest(limit=1)),
 ]

@@ -63,7 +63,7 @@ def test_a_moved_row_keeps_what_this_code_does_not_know() -> None:
         sk=keys.message_sk(keys.Position(minute(1), "x")),
         message="later",
     )
-    moved = entities.moved_row(ROW.to_item() | {"colour": "blue"}, last)
+    moved = entities.moved_row(ROW.to_item() | {"colour": "blue"}, last, last)
     assert moved == ROW.to_item() | {
         "colour": "blue",
         "sk": last.sk,
@@ -72,9 +72,9 @@ def test_a_moved_row_keeps_what_this_code_does_not_know() -> None:
     }
 
 
-def test_the_senders_own_row_keeps_the_other_members_names() -> None:
+def test_a_row_keeps_the_names_of_a_member_who_wrote_nothing_new() -> None:
     own = MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=MESSAGE).to_item()
-    assert entities.moved_row(own, MESSAGE)["user_handle"] == "reef"
+    assert entities.moved_row(own, MESSAGE, None)["user_handle"] == "reef"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=1024))

@@ -70,6 +70,37 @@ def test_any_order_any_repeats_same_inbox(repository: MemoryRepository) -> None:
         assert [row.message for row in inbox(repository, owner)] == ["at 5"]
 
 
+def test_rows_show_the_names_that_members_last_wrote_under(repository: MemoryRepository) -> None:
+    group = begin(repository).message_group_uuid
+    renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Graham S.")
+    late = write(repository, group, 1)
+    update(repository, inserted(write(repository, group, 2, renamed)))
+    # A batch with another's newest message brings the name, a late message does not undo it.
+    update(repository, inserted(late, write(repository, group, 3, REEF)))
+    (row,) = inbox(repository, REEF)
+    assert (row.message, row.user_handle) == ("at 3", "graham")
+    batch = [write(repository, group, 4, GRAHAMS), write(repository, group, 5, REEF)]
+    update(repository, inserted(*batch))
+    (row,) = inbox(repository, REEF)
+    assert (row.message, row.user_handle) == ("at 5", "grahams")
+
+
+@pytest.mark.parametrize("pk", ["GRP#x", "GRP#"])
+def test_an_unreadable_row_parks_its_group_and_holds_nothing(
+    repository: MemoryRepository, pk: str
+) -> None:
+    first = begin(repository)
+    other = begin(repository, BAYKO, REEF).message_group_uuid
+    broken = {"pk": pk, "sk": first.sk, "message_group_uuid": first.message_group_uuid}
+    repository.replace_group_rows([], [broken])
+    records = inserted(
+        write(repository, first.message_group_uuid, 1), write(repository, other, 1, BAYKO)
+    )
+    report = update(repository, records)
+    assert (report.failed, report.parked) == ([], 1)
+    assert inbox(repository, BAYKO)[0].message == "at 1"
+
+
 def test_messages_of_one_group_share_one_move(repository: MemoryRepository) -> None:
     group = begin(repository).message_group_uuid
     report = update(repository, inserted(*(write(repository, group, n) for n in range(1, 4))))

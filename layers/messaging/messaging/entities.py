@@ -185,15 +185,21 @@ class MessageGroup:
         )
 
 
-def moved_row(row: Item, last: Message) -> Item:
+def moved_row(row: Item, last: Message, others_last: Message | None) -> Item:
     """Return the item of a group row, moved forward to show `last`.
 
-    The row of the member who did not write it shows the sender's names: they may have changed
-    since the row was made.
+    Parameters
+    ----------
+    others_last
+        The newest message of the other member, if it is newer than the row: their names may have
+        changed since the row was made.
     """
     moved = {**row, "sk": last.sk, "message": preview(last.message)}
-    if keys.message_group_pk(last.user_uuid) != row["pk"]:
-        moved |= {"user_display_name": last.user_display_name, "user_handle": last.user_handle}
+    if others_last:
+        moved |= {
+            "user_display_name": others_last.user_display_name,
+            "user_handle": others_last.user_handle,
+        }
     return moved
 
 

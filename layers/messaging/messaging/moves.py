@@ -12,10 +12,9 @@ either where they were or where they belong.
 """
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import groupby
 
 from messaging import keys
 from messaging.entities import Item, Message, MessageGroup, moved_row
@@ -54,27 +53,19 @@ class Move:
     conflicts: int
 
 
-def newest_of_each_group(messages: Iterable[Message]) -> list[Message]:
-    """Return the newest message of each message group, which is where its rows belong."""
-    newest: dict[str, Message] = {}
-    for message in messages:
-        known = newest.get(message.message_group_uuid)
-        if known is None or known.position < message.position:
-            newest[message.message_group_uuid] = message
-    return list(newest.values())
-
-
 def move_group_rows(
     repository: Repository,
-    target: Message,
+    messages: Sequence[Message],
     *,
     sleep: Callable[[float], None],
     seconds_left: Callable[[], float],
 ) -> Move:
-    """Move the rows of all members to `target`, unless they are at or past it.
+    """Move the rows of all members to the newest of `messages`, unless they are at or past it.
 
     Parameters
     ----------
+    messages
+        New messages of one group, in any order; at least one.
     sleep
         Waits so many seconds.
     seconds_left
@@ -87,13 +78,14 @@ def move_group_rows(
     UnreadableItemError
         The index shows a group row that lacks what a group row has.
     """
+    target = max(messages, key=lambda message: message.position)
     conflicts = 0
     members = None
     for view in range(1, VIEWS + 1):
         rows = _rows_by_owner(repository.query_group_rows(target.message_group_uuid))
         members = _members_in(rows) or members or _members_of(repository, target)
         if members and members <= rows.keys():
-            old, new = _replacement([rows[member] for member in sorted(members)], target)
+            old, new = _replacement([rows[member] for member in sorted(members)], messages, target)
             if not new:
                 return Move(outcome=Outcome.ALREADY_THERE, views=view, conflicts=conflicts)
             if repository.replace_group_rows(old, new):
@@ -112,12 +104,11 @@ def _rows_by_owner(items: Sequence[Item]) -> dict[str, list[Item]]:
 
     Anything else in the index is not ours to touch.
     """
-    items = [item for item in items if item["pk"].startswith(keys.MESSAGE_GROUP_PREFIX)]
-    items.sort(key=lambda item: item["pk"])
-    return {
-        keys.uuid_in(pk, keys.MESSAGE_GROUP_PREFIX): list(rows)
-        for pk, rows in groupby(items, key=lambda item: item["pk"])
-    }
+    rows: dict[str, list[Item]] = {}
+    for item in items:
+        if item["pk"].startswith(keys.MESSAGE_GROUP_PREFIX):
+            rows.setdefault(MessageGroup.from_item(item).owner_uuid, []).append(item)
+    return rows
 
 
 def _members_in(rows: dict[str, list[Item]]) -> set[str]:
@@ -132,14 +123,21 @@ def _members_of(repository: Repository, target: Message) -> set[str]:
 
 
 def _replacement(
-    members_rows: Sequence[list[Item]], target: Message
+    members_rows: Sequence[list[Item]], messages: Sequence[Message], target: Message
 ) -> tuple[list[Item], list[Item]]:
     """Return the rows to delete and the rows to put; a member at or past `target` has none."""
     old: list[Item] = []
     new: list[Item] = []
     for rows in members_rows:
         newest = max(rows, key=lambda row: keys.parse_message_sk(row["sk"]))
-        if keys.parse_message_sk(newest["sk"]) < target.position:
+        position = keys.parse_message_sk(newest["sk"])
+        if position < target.position:
+            others = [
+                message
+                for message in messages
+                if message.user_uuid == newest["user_uuid"] and position < message.position
+            ]
+            others_last = max(others, key=lambda message: message.position, default=None)
             old.extend(rows)
-            new.append(moved_row(newest, target))
+            new.append(moved_row(newest, target, others_last))
     return old, new

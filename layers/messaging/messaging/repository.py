@@ -121,7 +121,9 @@ class Repository(Protocol):
     def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
         """Delete the `old` rows and put the `new` ones, all of it or nothing.
 
-        Return False, having done nothing, when one of the old rows is not there any more.
+        Return False, having done nothing, when one of the old rows is not there any more, or
+        something stands where a new one belongs: bare timestamps of two conversations can be one
+        key.
         """
 
     def put_failed(self, failed: Failed) -> None:
@@ -219,7 +221,10 @@ class DynamoDBRepository:
         return [from_dynamodb(item) for item in response["Items"]]
 
     def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
-        """Delete the `old` rows and put the `new` ones, all of it or nothing."""
+        """Delete the `old` rows and put the `new` ones, all of it or nothing.
+
+        The keys of both have to be different: DynamoDB refuses a key that is written twice.
+        """
         deletes = [
             {
                 "TableName": self._table_name,
@@ -228,8 +233,9 @@ class DynamoDBRepository:
             }
             for row in old
         ]
+        puts = [self._put(row) | {"ConditionExpression": "attribute_not_exists(pk)"} for row in new]
         reasons = self._transact(
-            [{"Delete": delete} for delete in deletes] + [{"Put": self._put(row)} for row in new]
+            [{"Delete": delete} for delete in deletes] + [{"Put": put} for put in puts]
         )
         return reasons is None
 

@@ -70,7 +70,7 @@ class _Group:
     """The records of one message group in a batch."""
 
     first: Record
-    newest: Message
+    messages: list[Message]
 
 
 def update_message_groups(
@@ -123,13 +123,9 @@ def _groups(
         except (UnreadableItemError, KeyError, TypeError, AttributeError) as error:
             _park(record, repository, report, reason=f"unreadable: {error}", now=now)
             continue
-        group = groups.get(message.message_group_uuid)
-        if group is None:
-            groups[message.message_group_uuid] = _Group(first=record, newest=message)
-            continue
-        report.coalesced += 1
-        if group.newest.position < message.position:
-            group.newest = message
+        group = groups.setdefault(message.message_group_uuid, _Group(first=record, messages=[]))
+        group.messages.append(message)
+    report.coalesced = sum(len(group.messages) - 1 for group in groups.values())
     return list(groups.values())
 
 
@@ -148,9 +144,10 @@ def _move(
     seconds_left: Callable[[], float],
     now: Callable[[], datetime],
 ) -> None:
-    ids = {"message_group_uuid": group.newest.message_group_uuid, "sk": group.newest.sk}
+    newest = max(group.messages, key=lambda message: message.position)
+    ids = {"message_group_uuid": newest.message_group_uuid, "sk": newest.sk}
     try:
-        move = move_group_rows(repository, group.newest, sleep=sleep, seconds_left=seconds_left)
+        move = move_group_rows(repository, group.messages, sleep=sleep, seconds_left=seconds_left)
     except TryAgainError:
         logger.warning("the table does not answer for now", extra=ids)
         report.failed.append(_sequence_number(group.first))
@@ -161,7 +158,7 @@ def _move(
     report.moves.append(move)
     match move.outcome:
         case Outcome.MOVED:
-            lag = now() - group.newest.position.created_at
+            lag = now() - newest.position.created_at
             report.lags_ms.append(lag.total_seconds() * 1000)
         case Outcome.ALREADY_THERE:
             pass

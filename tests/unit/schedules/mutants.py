@@ -10,7 +10,6 @@ from types import ModuleType
 
 from messaging import moves, stream
 from messaging.entities import Item
-from tests.fakes.memory_repository import MemoryRepository
 from tests.unit.schedules.world import Update, World
 
 
@@ -48,8 +47,10 @@ class MissingCondition(World):
     """One transaction, whatever has become of the rows that were seen."""
 
     def write_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
-        there = [row for row in old if (row["pk"], row["sk"]) in self.items]
-        MemoryRepository.replace_group_rows(self, there, new)
+        for row in old:
+            self.items.pop((row["pk"], row["sk"]), None)
+        for row in new:
+            self._put(row)
         self.remember([*old, *new])
         return True
 
@@ -80,8 +81,8 @@ MUTANTS: dict[str, Callable[[], tuple[type[World], Update]]] = {
         World,
         _changed(
             "members <= rows.keys():\n            old, new = _replacement("
-            "[rows[member] for member in sorted(members)], target)",
-            "rows:\n            old, new = _replacement(list(rows.values()), target)",
+            "[rows[member] for member in sorted(members)], messages, target)",
+            "rows:\n            old, new = _replacement(list(rows.values()), messages, target)",
         ),
     ),
     "a skipped re-read": lambda: (
@@ -94,8 +95,8 @@ MUTANTS: dict[str, Callable[[], tuple[type[World], Update]]] = {
     "string comparison of mixed offsets": lambda: (
         World,
         _changed(
-            'keys.parse_message_sk(newest["sk"]) < target.position',
-            'newest["sk"] < target.sk',
+            "if position < target.position:",
+            'if newest["sk"] < target.sk:',
         ),
     ),
 }

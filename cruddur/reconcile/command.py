@@ -1,0 +1,220 @@
+"""``bin/ddb/reconcile``: what the command line says, and what it shows."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import typer
+from rich import progress as rich_progress
+
+from cruddur import targets
+from cruddur.reconcile import run
+from cruddur.reconcile.destination import Destination
+from cruddur.reconcile.digest import Rules
+from cruddur.reconcile.group import Reconciler, Result
+from cruddur.reconcile.plan import Finding
+from cruddur.reconcile.table import Table
+from cruddur.terminal import (
+    FAILURE,
+    INTERRUPTED,
+    confirm_change,
+    progress_bar,
+    reports_errors,
+)
+from messaging import keys
+from messaging.deadline import Deadline
+
+# In place of a queue's address.
+OWN_QUEUE = "stack"
+
+
+@reports_errors
+def reconcile(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MESSAGE_GROUP_UUID] [prod]",
+            help="One group; without it the whole table. prod: the deployed stack.",
+        ),
+    ] = None,
+    *,
+    all_: Annotated[
+        bool, typer.Option("--all", help="The whole table, as when nothing else is said.")
+    ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="The groups of what was parked (FAILED items).")
+    ] = False,
+    destination: Annotated[
+        str | None,
+        typer.Option(
+            metavar="QUEUE_URL",
+            help="The groups of the stream ranges in a failure queue, for as long as the stream "
+            f"has them: a day. {OWN_QUEUE}: the stack's own queue.",
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the differences, change nothing.")
+    ] = False,
+    naive_zone: Annotated[
+        str,
+        typer.Option(metavar="ZONE", help="What a time without an offset is in: an IANA name."),
+    ] = "UTC",
+    resume_from: Annotated[
+        str,
+        typer.Option(metavar="UUID", help="Leave out the groups before this one, in uuid order."),
+    ] = "",
+    workers: Annotated[
+        int, typer.Option(min=1, max=16, help="Groups that are repaired at a time.")
+    ] = run.WORKERS,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    stack: Annotated[
+        str, typer.Option(help="With prod: the CloudFormation stack.")
+    ] = targets.STACK_NAME,
+    yes: Annotated[bool, typer.Option("--yes", help="With prod: do not ask.")] = False,
+) -> None:
+    """Rebuild group rows, MEMBERS and PAIR from the messages.
+
+    Beside live traffic it is safe, and messages are never changed. A row that is less than a
+    minute behind is no difference. It can be interrupted and run again at any time.
+
+    Exit status: 0 when nothing is left unequal, 1 when something is, 2 for wrong use, 130 when
+    interrupted.
+    """
+    rest, prod = targets.without_prod(arguments or [])
+    if len(rest) + all_ + failed + (destination is not None) > 1:
+        raise typer.BadParameter(
+            "give one of MESSAGE_GROUP_UUID, --all, --failed and --destination"
+        )
+    is_whole = not (rest or failed or destination)
+    if resume_from and not is_whole:
+        raise typer.BadParameter("--resume-from is for the whole table")
+    group = _uuid(rest[0]) if rest else None
+    first = _uuid(resume_from) if resume_from else ""
+    rules = Rules(naive_zone=_zone(naive_zone))
+
+    target = targets.target(prod=prod, stack_name=stack)
+    if not dry_run:
+        confirm_change(target, yes=yes)
+    table = Table(target.client("dynamodb"), target.output("TableName"), deadline=Deadline())
+    reconciler = Reconciler(
+        table, rules=rules if group or is_whole else run.given_up(rules), dry_run=dry_run
+    )
+    report = _Report(as_json=as_json, dry_run=dry_run)
+    with progress_bar() as bar:
+        steps = _progress(bar)
+        if group:
+            results = run.one_group(reconciler, group)
+        elif failed:
+            results = run.parked(reconciler, progress=steps)
+        elif destination:
+            url = destination
+            if destination == OWN_QUEUE:
+                url = target.output("FailedRecordsQueueUrl")
+            queue = Destination(target.client("sqs"), target.client("dynamodbstreams"), url)
+            results = run.given_up_ranges(reconciler, queue, progress=steps)
+        else:
+            results = run.whole_table(
+                reconciler, resume_from=first, workers=workers, progress=steps
+            )
+        try:
+            report.take(results)
+        except KeyboardInterrupt:
+            bar.stop()
+            typer.echo(report.how_to_resume(first if is_whole else None), err=True)
+            raise typer.Exit(INTERRUPTED) from None
+    report.sum_up()
+    if report.left:
+        raise typer.Exit(FAILURE)
+
+
+def _uuid(text: str) -> str:
+    try:
+        return keys.canonical_uuid(text)
+    except ValueError:
+        raise typer.BadParameter(f"not a uuid: {text}") from None
+
+
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise typer.BadParameter(f"not a time zone of the IANA list: {name}") from None
+
+
+def _progress(bar: rich_progress.Progress) -> run.Progress:
+    tasks: list[rich_progress.TaskID] = []
+
+    def begin(what: str, total: int | None) -> None:
+        for task in tasks:
+            bar.remove_task(task)
+        tasks[:] = [bar.add_task(what, total=total)]
+
+    def advance(steps: int) -> None:
+        bar.advance(tasks[0], steps)
+
+    return run.Progress(begin=begin, advance=advance)
+
+
+class _Report:
+    """Prints results as they come, and counts."""
+
+    def __init__(self, *, as_json: bool, dry_run: bool) -> None:
+        self._as_json = as_json
+        self._dry_run = dry_run
+        self._last = ""
+        self.groups = self.repaired = self.left = 0
+
+    def take(self, results: Iterator[Result]) -> None:
+        for result in results:
+            for state, findings in (
+                ("repaired", result.repaired),
+                ("left", result.left),
+                ("note", result.notes),
+            ):
+                for finding in findings:
+                    self._print(result.message_group_uuid, state, finding)
+            self.repaired += len(result.repaired)
+            self.left += len(result.left)
+            if result.message_group_uuid:
+                self.groups += 1
+                self._last = result.message_group_uuid
+
+    def _print(self, group: str, state: str, finding: Finding) -> None:
+        if self._as_json:
+            line: dict[str, Any] = {
+                "message_group_uuid": group or None,
+                "state": state,
+                "kind": finding.kind.value,
+                "user_uuid": finding.user_uuid,
+                "detail": finding.detail,
+            }
+            typer.echo(json.dumps(line))
+            return
+        colour = {"repaired": typer.colors.GREEN, "left": typer.colors.RED}.get(state)
+        parts = [group or "-", finding.kind.value, finding.user_uuid, finding.detail]
+        shown = typer.style(f"{state:8}", fg=colour)
+        typer.echo("  ".join([shown, *(part for part in parts if part)]))
+
+    def sum_up(self) -> None:
+        if self._as_json:
+            counts = {"groups": self.groups, "repaired": self.repaired, "left": self.left}
+            typer.echo(json.dumps({"summary": counts | {"dry_run": self._dry_run}}))
+            return
+        what = "findings" if self._dry_run else "left unequal"
+        typer.echo(
+            f"{self.groups} groups, {self.repaired} differences repaired, {self.left} {what}."
+        )
+
+    def how_to_resume(self, resume_from: str | None) -> str:
+        """Say how an interrupted run goes on; None when it is not one of the whole table."""
+        sentence = "Interrupted: what was repaired stays so. "
+        last = self._last or resume_from
+        if resume_from is None or not last:
+            return sentence + "Run the command again."
+        if self.left:
+            sentence += f"{self.left} findings above are left. "
+        return sentence + f"Go on with --resume-from {last}"

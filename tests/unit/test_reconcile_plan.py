@@ -1,0 +1,462 @@
+"""What is unequal in a group, and the transaction that ends it."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cruddur.reconcile.digest import Digest, Name, Rules
+from cruddur.reconcile.plan import Kind, Plan, Snapshot, Write, make_plan
+from messaging import keys
+from messaging.entities import PREVIEW_BYTES, Item, Members, Message, MessageGroup, Pair, User
+from tests.fakes.adopted import message_item, row_item
+from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
+
+GROUP = str(UUID(int=1))
+RIVAL = str(UUID(int=2))
+RULES = Rules()
+NOW = minute(1000)
+BARE = "2027-01-01T00:05:00.000000+00:00"
+INDIA = "2027-01-01T05:35:00.000000+05:30"
+
+
+def message(at: int, sender: User = GRAHAMS, *, text: str | None = None) -> Message:
+    sk = keys.message_sk(keys.Position(minute(at), str(UUID(int=abs(at) + 100))))
+    return Message.from_sender(sender, message_group_uuid=GROUP, sk=sk, message=text or f"at {at}")
+
+
+def digest(*messages: Message | Item, now: datetime = NOW, rules: Rules = RULES) -> Digest:
+    result = Digest()
+    for item in messages:
+        result.add(item.to_item() if isinstance(item, Message) else item, rules=rules, now=now)
+    return result
+
+
+def rows_at(last: Message) -> list[Item]:
+    return [
+        MessageGroup.for_owner(owner.uuid, other=other, last=last).to_item()
+        for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS))
+    ]
+
+
+MEMBERS = Members(
+    message_group_uuid=GROUP,
+    member_uuids=frozenset({GRAHAMS.uuid, REEF.uuid}),
+    created_at=minute(0),
+).to_item()
+PAIR = Pair(user_uuids=(GRAHAMS.uuid, REEF.uuid), message_group_uuid=GROUP).to_item()
+
+EQUAL = Snapshot(
+    message_group_uuid=GROUP,
+    digest=digest(message(0), message(1, REEF)),
+    rows=rows_at(message(1, REEF)),
+    members=MEMBERS,
+    pair=PAIR,
+)
+
+
+def plan_of(snapshot: Snapshot, *, rules: Rules = RULES, now: datetime = NOW) -> Plan:
+    return make_plan(snapshot, rules=rules, now=now)
+
+
+def kinds(plan: Plan) -> list[Kind]:
+    return sorted(finding.kind for finding in plan.differences)
+
+
+def problems(plan: Plan) -> list[Kind]:
+    return [finding.kind for finding in plan.problems]
+
+
+def carried_out(snapshot: Snapshot, writes: Iterable[Write]) -> Snapshot:
+    """The group after a transaction, whose conditions hold."""
+    items = {(row["pk"], row["sk"]): row for row in snapshot.rows}
+    for item in (snapshot.members, snapshot.pair):
+        if item:
+            items[item["pk"], item["sk"]] = item
+    writes = list(writes)
+    assert len({write.key for write in writes}) == len(writes), "DynamoDB takes a key once"
+    for write in writes:
+        assert items.pop(write.key, None) == write.old
+        if write.new:
+            items[write.key] = write.new
+    of = {
+        prefix: [item for (pk, _), item in items.items() if pk.startswith(prefix)]
+        for prefix in (keys.MESSAGE_GROUP_PREFIX, keys.MEMBERS_PREFIX, keys.PAIR_PREFIX)
+    }
+    return replace(
+        snapshot,
+        rows=of[keys.MESSAGE_GROUP_PREFIX],
+        members=next(iter(of[keys.MEMBERS_PREFIX]), None),
+        pair=next(iter(of[keys.PAIR_PREFIX]), None),
+    )
+
+
+def repaired(snapshot: Snapshot, *, rules: Rules = RULES, now: datetime = NOW) -> Snapshot:
+    after = carried_out(snapshot, plan_of(snapshot, rules=rules, now=now).writes)
+    assert plan_of(after, rules=rules, now=now).writes == []
+    return after
+
+
+def by_owner(rows: Iterable[Item]) -> list[Item]:
+    return sorted(rows, key=lambda row: str(row["pk"]))
+
+
+def test_a_group_that_is_as_its_messages_say_needs_nothing() -> None:
+    plan = plan_of(EQUAL)
+    assert plan == Plan()
+    assert plan.is_equal
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"rows": []}, [Kind.ROW_MISSING] * 2),
+        ({"rows": rows_at(message(1, REEF))[:1]}, [Kind.ROW_MISSING]),
+        ({"rows": rows_at(message(0))}, [Kind.ROW_BEHIND] * 2),
+        ({"rows": rows_at(message(5))}, [Kind.ROW_AHEAD] * 2),
+        ({"rows": rows_at(message(1, REEF, text="other"))}, [Kind.ROW_DIFFERS] * 2),
+        (
+            {"rows": [*rows_at(message(1, REEF)), *rows_at(message(-3))]},
+            [Kind.ROW_SURPLUS] * 2,
+        ),
+        ({"rows": [*rows_at(message(0)), *rows_at(message(-3))]},
+         [Kind.ROW_BEHIND] * 2 + [Kind.ROW_SURPLUS] * 2),
+        ({"members": None}, [Kind.MEMBERS_MISSING]),
+        ({"members": {k: v for k, v in MEMBERS.items() if k != "member_uuids"}},
+         [Kind.MEMBERS_DIFFER]),
+        ({"members": MEMBERS | {"member_uuids": [GRAHAMS.uuid.upper(), REEF.uuid]}},
+         [Kind.MEMBERS_DIFFER]),
+        ({"pair": None}, [Kind.PAIR_MISSING]),
+        ({"pair": PAIR | {"group": RIVAL}}, [Kind.PAIR_DIFFERS]),
+        ({"rows": [], "members": MEMBERS, "pair": None},
+         [Kind.PAIR_MISSING] + [Kind.ROW_MISSING] * 2),
+    ],
+)  # fmt: skip
+def test_every_difference_is_found_and_repaired_at_once(
+    changes: dict[str, object], expected: list[Kind]
+) -> None:
+    snapshot = replace(EQUAL, **changes)  # type: ignore[arg-type]
+    plan = plan_of(snapshot)
+    assert kinds(plan) == expected
+    assert plan.problems == []
+    after = repaired(snapshot)
+    assert by_owner(after.rows) == by_owner(EQUAL.rows)
+    assert after.members == MEMBERS
+    assert after.pair == PAIR
+
+
+def test_what_a_row_has_beside_survives() -> None:
+    rows = [row | {"muted": True} for row in rows_at(message(0))]
+    after = repaired(replace(EQUAL, rows=rows))
+    assert all(row["muted"] for row in after.rows)
+
+
+def test_members_and_pair_follow_from_senders_alone() -> None:
+    after = repaired(replace(EQUAL, rows=[], members=None, pair=None))
+    assert by_owner(after.rows) == by_owner(EQUAL.rows)
+    assert after.members == MEMBERS
+    assert after.pair == PAIR
+
+
+def test_the_silent_member_is_known_from_the_row_that_survived() -> None:
+    # Reef never wrote: only grahams' row says how they are called.
+    of_grahams = rows_at(message(1))[:1]
+    snapshot = replace(EQUAL, digest=digest(message(1)), rows=of_grahams, members=None)
+    assert by_owner(repaired(snapshot).rows) == by_owner(rows_at(message(1)))
+
+
+def test_how_the_silent_member_is_called_may_be_unknown() -> None:
+    # Reef's row says who they are, but not how they are called.
+    of_reef = rows_at(message(1))[1:]
+    snapshot = replace(EQUAL, digest=digest(message(1)), rows=of_reef, members=None)
+    plan = plan_of(snapshot)
+    assert problems(plan) == [Kind.NAME_UNKNOWN]
+    assert kinds(plan) == [Kind.MEMBERS_MISSING]
+    name = Name(position=keys.Position(minute(0)), display_name="Reef", handle="reef")
+    after = repaired(replace(snapshot, names={REEF.uuid: name}))
+    assert by_owner(after.rows) == by_owner(rows_at(message(1)))
+
+
+def test_a_one_sided_group_without_a_row_is_reported_and_left_alone() -> None:
+    plan = plan_of(Snapshot(message_group_uuid=GROUP, digest=digest(message(0), message(1))))
+    assert problems(plan) == [Kind.OTHER_MEMBER_UNKNOWN]
+    assert plan.writes == []
+
+
+@pytest.mark.parametrize("members", [None, MEMBERS])
+def test_a_third_person_is_reported_and_nothing_is_widened(members: Item | None) -> None:
+    third = digest(message(0), message(1, REEF), message(2, BAYKO))
+    plan = plan_of(replace(EQUAL, digest=third, members=members, rows=[]))
+    assert problems(plan) == [Kind.NOT_A_MEMBER if members else Kind.TOO_MANY_MEMBERS]
+    assert plan.writes == []
+
+
+def test_a_strangers_row_is_reported_and_kept() -> None:
+    stranger = row_item(GROUP, message(1).sk, BAYKO, REEF)
+    plan = plan_of(replace(EQUAL, rows=[*EQUAL.rows, stranger]))
+    assert problems(plan) == [Kind.NOT_A_MEMBER]
+    assert plan.writes == []
+
+
+def test_a_row_that_names_a_wrong_other_member_is_corrected() -> None:
+    rows = [rows_at(message(1, REEF))[0] | {"user_uuid": BAYKO.uuid}, EQUAL.rows[1]]
+    assert by_owner(repaired(replace(EQUAL, rows=rows)).rows) == by_owner(EQUAL.rows)
+
+
+@pytest.mark.parametrize("sk", ["", "no time", "9999-12-31T23:59:59-14:00"])
+def test_a_row_that_cannot_be_read_is_replaced(sk: str) -> None:
+    rows = [{"pk": EQUAL.rows[0]["pk"], "sk": sk, "message_group_uuid": GROUP}, EQUAL.rows[1]]
+    assert by_owner(repaired(replace(EQUAL, rows=rows)).rows) == by_owner(EQUAL.rows)
+
+
+def test_a_row_of_nobody_is_reported() -> None:
+    row = EQUAL.rows[0] | {"pk": keys.MESSAGE_GROUP_PREFIX + "x"}
+    plan = plan_of(replace(EQUAL, rows=[*EQUAL.rows, row]))
+    assert problems(plan) == [Kind.ROW_OF_NOBODY]
+    assert plan.writes == []
+
+
+def test_a_group_without_messages_is_reported_and_left_alone() -> None:
+    plan = plan_of(replace(EQUAL, digest=Digest()))
+    assert problems(plan) == [Kind.NO_MESSAGES]
+    assert plan.writes == []
+    plan = plan_of(Snapshot(message_group_uuid=GROUP, digest=Digest()))
+    assert problems(plan) == [Kind.NO_SUCH_GROUP]
+
+
+def test_an_unreadable_message_is_reported_and_the_rest_is_repaired() -> None:
+    poison = message(5).to_item()
+    del poison["message"]
+    snapshot = replace(EQUAL, digest=digest(message(0), message(1, REEF), poison), pair=None)
+    plan = plan_of(snapshot)
+    assert problems(plan) == [Kind.MESSAGE_UNREADABLE]
+    assert kinds(plan) == [Kind.PAIR_MISSING]
+
+
+def test_messages_under_another_spelling_of_the_group_are_reported() -> None:
+    item = message(1).to_item()
+    item["pk"] = keys.MESSAGE_PREFIX + UUID(GROUP).hex
+    assert digest(item).unreadable == [(item["pk"], item["sk"])]
+
+
+def test_names_are_those_of_the_newest_message_their_owner_sent() -> None:
+    renamed = User(uuid=REEF.uuid, handle="reef2", display_name="Reef the Second")
+    messages = digest(message(0, REEF), message(1, renamed), message(2))
+    rows = rows_at(message(2))
+    after = repaired(replace(EQUAL, digest=messages, rows=rows))
+    of_grahams, of_reef = by_owner(after.rows)
+    assert (of_grahams["user_handle"], of_grahams["user_display_name"]) == (
+        "reef2",
+        "Reef the Second",
+    )
+    assert of_reef == by_owner(rows)[1]
+
+
+def test_a_long_message_is_cut_as_elsewhere() -> None:
+    long = message(1, text="é" * PREVIEW_BYTES)
+    after = repaired(replace(EQUAL, digest=digest(long, message(0, REEF)), rows=[]))
+    assert by_owner(after.rows) == by_owner(rows_at(long))
+
+
+# Keys that others wrote.
+
+
+def adopted(*sks: str, rules: Rules = RULES) -> Digest:
+    return digest(
+        *(
+            message_item(GROUP, sk, sender, number=number)
+            for number, (sk, sender) in enumerate(zip(sks, [GRAHAMS, REEF] * 9, strict=False))
+        ),
+        rules=rules,
+    )
+
+
+def adopted_rows(sk: str) -> list[Item]:
+    return [row_item(GROUP, sk, GRAHAMS, REEF), row_item(GROUP, sk, REEF, GRAHAMS)]
+
+
+def test_a_row_at_a_bare_utc_key_stays_where_it_is() -> None:
+    snapshot = replace(EQUAL, digest=adopted(minute(0).isoformat(), BARE), rows=adopted_rows(BARE))
+    assert plan_of(snapshot).is_equal
+
+
+def test_a_missing_row_gets_its_last_messages_key_exactly() -> None:
+    snapshot = replace(EQUAL, digest=adopted(minute(0).isoformat(), BARE), rows=[])
+    assert {row["sk"] for row in repaired(snapshot).rows} == {BARE}
+
+
+def test_a_key_that_another_group_has_is_completed_by_the_messages_uuid() -> None:
+    pk = keys.message_group_pk(GRAHAMS.uuid)
+    snapshot = replace(
+        EQUAL,
+        digest=adopted(minute(0).isoformat(), BARE),
+        rows=adopted_rows(BARE)[1:],
+        taken=frozenset({(pk, BARE)}),
+    )
+    after = repaired(snapshot)
+    of_grahams, of_reef = by_owner(after.rows)
+    assert of_grahams["sk"] == f"{BARE}#00000000-0000-4000-9000-000000000001"
+    assert of_reef["sk"] == BARE
+    # When the other group has moved away the row may stay where it is.
+    assert plan_of(replace(after, taken=frozenset())).is_equal
+
+
+@pytest.mark.parametrize(
+    ("sk", "zone"),
+    [
+        (INDIA, "UTC"),
+        ("2027-01-01T05:35:00+05:30", "UTC"),
+        ("2027-01-01T00:05:00+00:00", "UTC"),
+        ("2027-01-01T00:05:00.000000Z", "UTC"),
+        ("2027-01-01T00:05:00", "UTC"),
+        ("2027-01-01T05:35:00.000000", "Asia/Kolkata"),
+    ],
+)
+def test_a_row_at_a_key_of_another_form_moves_to_its_place_in_utc(sk: str, zone: str) -> None:
+    rules = Rules(naive_zone=ZoneInfo(zone))
+    messages = adopted(minute(0).isoformat(), sk, rules=rules)
+    snapshot = replace(EQUAL, digest=messages, rows=adopted_rows(sk))
+    assert kinds(plan_of(snapshot, rules=rules)) == [Kind.ROW_DIFFERS] * 2
+    after = repaired(snapshot, rules=rules)
+    assert {row["sk"] for row in after.rows} == {f"{BARE}#00000000-0000-4000-9000-000000000001"}
+
+
+def test_the_newest_is_the_latest_instant_not_the_greatest_string() -> None:
+    later = "2027-01-01T00:06:00.000000+00:00"
+    assert later < INDIA
+    assert [seen and seen.message.sk for seen in [adopted(later, INDIA).newest]] == [later]
+    before = adopted(INDIA, "2027-01-01T00:04:00.000000")
+    assert before.newest
+    assert before.newest.message.sk == INDIA
+
+
+def test_a_message_with_a_uuid_comes_after_a_bare_one_of_its_instant_as_it_does_for_e() -> None:
+    ours, bare = message(5), message_item(GROUP, BARE, REEF)
+    for newest in (digest(ours, bare).newest, digest(bare, ours).newest):
+        assert newest
+        assert newest.message.sk == ours.sk
+
+
+def test_a_time_without_offset_is_taken_for_the_zone_it_was_written_in() -> None:
+    rules = Rules(naive_zone=ZoneInfo("America/New_York"))
+    newest = adopted("2026-12-31T19:05:00", rules=rules).newest
+    assert newest
+    assert newest.position.created_at == minute(5)
+
+
+def test_a_time_in_the_future_is_noted_and_no_youth() -> None:
+    snapshot = replace(EQUAL, rows=[])
+    now = minute(0) - timedelta(hours=5)
+    plan = plan_of(replace(snapshot, digest=digest(message(0), message(1, REEF), now=now)), now=now)
+    assert [note.kind for note in plan.notes] == [Kind.MESSAGE_IN_FUTURE]
+    assert kinds(plan) == [Kind.ROW_MISSING] * 2
+
+
+# Beside live traffic: the stream's function may be on its way.
+
+
+YOUNG = minute(2) + timedelta(seconds=59)
+SETTLED = minute(2) + timedelta(seconds=60)
+
+
+def live(rows: list[Item], *, now: datetime = YOUNG) -> Snapshot:
+    """Messages at 0, 1 and 2, the last one young until SETTLED."""
+    messages = digest(message(0), message(1, REEF), message(2), now=now)
+    return replace(EQUAL, digest=messages, rows=rows)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_row_that_lags_behind_a_young_message_is_no_difference(at: int) -> None:
+    rows = rows_at(message(1, REEF) if at == 1 else message(2))
+    assert plan_of(live(rows), now=YOUNG).is_equal
+    mixed = [rows_at(message(1, REEF))[0], rows_at(message(2))[1]]
+    assert plan_of(live(mixed), now=YOUNG).is_equal
+
+
+def test_after_a_minute_it_is_one() -> None:
+    rows = rows_at(message(1, REEF))
+    assert kinds(plan_of(live(rows, now=SETTLED), now=SETTLED)) == [Kind.ROW_BEHIND] * 2
+    # Read while it was young, judged later.
+    assert kinds(plan_of(live(rows), now=SETTLED)) == [Kind.ROW_BEHIND] * 2
+
+
+def test_what_the_stream_gave_up_has_no_minute() -> None:
+    rules = Rules(lag=timedelta(0))
+    messages = digest(message(0), message(1, REEF), message(2), now=YOUNG, rules=rules)
+    snapshot = replace(EQUAL, digest=messages, rows=rows_at(message(1, REEF)))
+    assert kinds(plan_of(snapshot, now=YOUNG, rules=rules)) == [Kind.ROW_BEHIND] * 2
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        rows_at(message(0)),
+        rows_at(message(0))[:1] + rows_at(message(1, REEF))[1:],
+        rows_at(message(1, REEF))[:1],
+        [*rows_at(message(1, REEF)), *rows_at(message(-1))],
+        rows_at(message(1, REEF, text="other")),
+        rows_at(message(2, text="other")),
+        [row | {"user_uuid": BAYKO.uuid} for row in rows_at(message(1, REEF))],
+        [row | {"user_handle": "someone"} for row in rows_at(message(1, REEF))],
+        [],
+    ],
+    ids=["behind", "one behind", "missing", "ghosts", "preview", "young preview", "other", "name",
+         "none"],
+)  # fmt: skip
+def test_a_young_message_hides_no_older_difference(rows: list[Item]) -> None:
+    plan = plan_of(live(rows), now=YOUNG)
+    assert kinds(plan)
+    after = carried_out(live(rows), plan.writes)
+    assert plan_of(after, now=YOUNG).is_equal
+    # Also when the stream's function does nothing more: what was repaired is at the newest.
+    for row in after.rows:
+        assert row["sk"] in {message(1, REEF).sk, message(2).sk}
+
+
+def test_a_row_between_two_young_messages_lags() -> None:
+    now = minute(2) + timedelta(seconds=30)
+    sooner = replace(
+        message(2), sk=keys.message_sk(keys.Position(minute(2) - timedelta(seconds=20), "x"))
+    )
+    messages = digest(message(0, REEF), message(1), sooner, message(2), now=now)
+    snapshot = replace(EQUAL, digest=messages, rows=rows_at(sooner))
+    assert plan_of(snapshot, now=now).is_equal
+
+
+def test_a_group_of_young_messages_only_is_looked_at_later() -> None:
+    now = minute(0) + timedelta(seconds=59)
+    snapshot = Snapshot(message_group_uuid=GROUP, digest=digest(message(0), now=now))
+    plan = plan_of(snapshot, now=now)
+    assert plan.is_equal
+    assert [note.kind for note in plan.notes] == [Kind.YOUNG]
+
+
+# Several groups of one pair.
+
+
+def rival_at(at: int) -> dict[str, tuple[keys.Position, str]]:
+    return {RIVAL: (keys.Position(minute(at), "x"), "x")}
+
+
+@pytest.mark.parametrize("named", [None, GROUP, RIVAL, "x"])
+@pytest.mark.parametrize(("at", "expected"), [(0, GROUP), (9, RIVAL)])
+def test_pair_names_the_group_with_the_newest_message(
+    named: str | None, at: int, expected: str
+) -> None:
+    pair = PAIR | {"group": named} if named else None
+    snapshot = replace(EQUAL, pair=pair, rivals=rival_at(at))
+    plan = plan_of(snapshot)
+    assert [note.kind for note in plan.notes] == [Kind.SEVERAL_GROUPS_OF_PAIR]
+    assert plan.is_equal == (named == expected)
+    assert repaired(snapshot).pair == PAIR | {"group": expected}
+
+
+@pytest.mark.parametrize("named", [GROUP, RIVAL])
+def test_a_tie_leaves_pair_as_it_is(named: str) -> None:
+    newest = EQUAL.digest.newest
+    assert newest
+    snapshot = replace(EQUAL, pair=PAIR | {"group": named}, rivals={RIVAL: newest.order})
+    assert plan_of(snapshot).is_equal
