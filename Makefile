@@ -21,7 +21,7 @@ cloud: setup ## the same without the API, beside `sam local start-api`
 
 .PHONY: test
 test: setup ## unit, integration and local tests
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests
 
 .PHONY: lint
 lint: setup ## format, lint, types, template lint

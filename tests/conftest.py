@@ -1,7 +1,7 @@
 """Fixtures of every tier."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -28,3 +28,18 @@ def forget() -> None:
     config.settings.cache_clear()
     connection.database.cache_clear()
     repository.of_environment.cache_clear()
+
+
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say something in the summary of the run, also from a worker process."""
+    return lambda text: record_property("tell", text)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests had to tell."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, text in report.user_properties:
+                if name == "tell" and report.when == "call":
+                    terminalreporter.write_line(str(text))

@@ -145,7 +145,7 @@ def differences(items: list[Item]) -> list[str]:
 
 @pytest.mark.timeout(240)
 def test_every_message_is_stored_once_and_every_list_exact_after_faults(
-    faulty_cloud: FaultyCloud,
+    faulty_cloud: FaultyCloud, tell: Callable[[str], None]
 ) -> None:
     cloud = faulty_cloud.running
     people = [Person(cloud, handle, cloud.token(handle)) for handle in PEOPLE]
@@ -190,7 +190,7 @@ def test_every_message_is_stored_once_and_every_list_exact_after_faults(
     assert len(uuids) == len(PEOPLE) * MESSAGES_EACH
     assert [stored.count(uuid) for uuid in uuids] == [1] * len(uuids)
     happened = faulty_cloud.proxy.happened
-    print(f"\n{happened.total()} faults: {dict(happened)}")
+    tell(f"{happened.total()} faults: {dict(happened)}")
     assert {name.split()[0] for name in happened} >= {"PutItem", "Query", "TransactWriteItems"}
 
 

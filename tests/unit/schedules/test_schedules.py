@@ -7,7 +7,7 @@ faults, seeded random beyond.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from random import Random
 
@@ -112,7 +112,7 @@ def shortest(
 
 
 @pytest.mark.timeout(60)
-def test_every_schedule_leaves_every_list_exact(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_schedule_leaves_every_list_exact(tell: Callable[[str], None]) -> None:
     seen: set[tuple[str, tuple[int, ...]]] = set()
     for story in STORIES:
         scheduler = Scheduler(faults=FAULTS)
@@ -131,16 +131,15 @@ def test_every_schedule_leaves_every_list_exact(capsys: pytest.CaptureFixture[st
         except BrokenError:
             what, decisions = shortest(story, World, update_message_groups, scheduler)
             pytest.fail(f"{story.name}: {what}, by: {'; '.join(decisions)}")
-    with capsys.disabled():
-        print(
-            f"\n{len(seen)} schedules: all of {len(STORIES)} stories of up to 4 messages with "
-            f"up to {FAULTS} faults, random ones with up to {RANDOM_FAULTS}"
-        )
+    tell(
+        f"{len(seen)} schedules: all of {len(STORIES)} stories of up to 4 messages with "
+        f"up to {FAULTS} faults, random ones with up to {RANDOM_FAULTS}"
+    )
     assert len(seen) >= 10_000
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_schedules_find_what_is_wrong_with(mutant: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_schedules_find_what_is_wrong_with(mutant: str, tell: Callable[[str], None]) -> None:
     world, update = MUTANTS[mutant]()
     for faults in range(FAULTS + 1):
         for story in STORIES:
@@ -148,9 +147,7 @@ def test_schedules_find_what_is_wrong_with(mutant: str, capsys: pytest.CaptureFi
             if found:
                 what, decisions = shortest(story, world, update, found[1])
                 assert len(decisions) <= FAULTS + 2
-                with capsys.disabled():
-                    print(
-                        f"\n{mutant}: {story.name}: {what}, by: {'; '.join(decisions) or 'itself'}"
-                    )
+                by = "; ".join(decisions) or "itself"
+                tell(f"{mutant}: {story.name}: {what}, by: {by}")
                 return
     pytest.fail(f"no schedule tells {mutant} from the real one")
