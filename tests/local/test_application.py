@@ -380,7 +380,10 @@ def test_the_commands_of_the_readme_work(cloud: RunningCloud) -> None:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         answers = [json.loads(line) for line in done.stdout.splitlines() if line]
-        assert len(answers) == block.count("curl ")
+        # A call a line that begins with one; functions of the shell are indented.
+        calls = re.findall(r"^(?:curl|cognito) ", block, re.MULTILINE)
+        assert len(answers) == len(calls)
+        assert not [answer for answer in answers if "errors" in answer or "__type" in answer]
 
 
 def test_the_commands_that_the_start_prints_work_from_anywhere(
