@@ -47,16 +47,40 @@ class User:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Message:
-    """A message; the names are the sender's."""
+class _Line:
+    """What a message and a group row have in common: a text at a position, and a person."""
 
     message_group_uuid: str
     sk: str
-    message_uuid: str
     message: str
     user_uuid: str
     user_display_name: str
     user_handle: str
+
+    @property
+    def position(self) -> keys.Position:
+        """The place in the order of messages."""
+        return keys.parse_message_sk(self.sk)
+
+    def _attributes(self) -> Item:
+        return {"sk": self.sk} | {name: getattr(self, name) for name in _LINE}
+
+    @staticmethod
+    def _read(item: Mapping[str, Any]) -> dict[str, str]:
+        """Return the values of a line in `item`; ValueError for a key that is none."""
+        line = {name: _text(item, name) for name in ("sk", *_LINE)}
+        keys.parse_message_sk(line["sk"])
+        return line | {"user_uuid": keys.canonical_uuid(line["user_uuid"])}
+
+
+_LINE = ("message", "user_uuid", "user_display_name", "user_handle")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message(_Line):
+    """A message; the names are the sender's."""
+
+    message_uuid: str
 
     @classmethod
     def from_sender(cls, sender: User, *, message_group_uuid: str, sk: str, message: str) -> Self:
@@ -71,22 +95,13 @@ class Message:
             user_handle=sender.handle,
         )
 
-    @property
-    def position(self) -> keys.Position:
-        """The message's place in the order of its group."""
-        return keys.parse_message_sk(self.sk)
-
     def to_item(self) -> Item:
         """Return the item of this message."""
-        return {
+        own = {
             "pk": keys.message_pk(self.message_group_uuid),
-            "sk": self.sk,
             "message_uuid": self.message_uuid,
-            "message": self.message,
-            "user_uuid": self.user_uuid,
-            "user_display_name": self.user_display_name,
-            "user_handle": self.user_handle,
         }
+        return own | self._attributes()
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -97,35 +112,21 @@ class Message:
         UnreadableItemError
             `item` is not a message, or lacks what a message has.
         """
-        sk = _text(item, "sk")
         try:
-            keys.parse_message_sk(sk)
-            message_group_uuid = keys.uuid_in(_text(item, "pk"), keys.MESSAGE_PREFIX)
-            user_uuid = keys.canonical_uuid(_text(item, "user_uuid"))
+            return cls(
+                message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_PREFIX),
+                message_uuid=_text(item, "message_uuid"),
+                **cls._read(item),
+            )
         except ValueError as error:
             raise UnreadableItemError(str(error)) from error
-        return cls(
-            message_group_uuid=message_group_uuid,
-            sk=sk,
-            message_uuid=_text(item, "message_uuid"),
-            message=_text(item, "message"),
-            user_uuid=user_uuid,
-            user_display_name=_text(item, "user_display_name"),
-            user_handle=_text(item, "user_handle"),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class MessageGroup:
+class MessageGroup(_Line):
     """A message group as one member's list shows it; the names are the other member's."""
 
     owner_uuid: str
-    sk: str
-    message_group_uuid: str
-    message: str
-    user_uuid: str
-    user_display_name: str
-    user_handle: str
 
     @classmethod
     def for_owner(cls, owner_uuid: str, *, other: User, last: Message) -> Self:
@@ -140,22 +141,13 @@ class MessageGroup:
             user_handle=other.handle,
         )
 
-    @property
-    def position(self) -> keys.Position:
-        """The place of the last message that the row shows."""
-        return keys.parse_message_sk(self.sk)
-
     def to_item(self) -> Item:
         """Return the item of this row."""
-        return {
+        own = {
             "pk": keys.message_group_pk(self.owner_uuid),
-            "sk": self.sk,
             "message_group_uuid": self.message_group_uuid,
-            "message": self.message,
-            "user_uuid": self.user_uuid,
-            "user_display_name": self.user_display_name,
-            "user_handle": self.user_handle,
         }
+        return own | self._attributes()
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -166,23 +158,14 @@ class MessageGroup:
         UnreadableItemError
             `item` is not a group row, or lacks what a group row has.
         """
-        sk = _text(item, "sk")
         try:
-            keys.parse_message_sk(sk)
-            owner_uuid = keys.uuid_in(_text(item, "pk"), keys.MESSAGE_GROUP_PREFIX)
-            message_group_uuid = keys.canonical_uuid(_text(item, "message_group_uuid"))
-            user_uuid = keys.canonical_uuid(_text(item, "user_uuid"))
+            return cls(
+                owner_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_GROUP_PREFIX),
+                message_group_uuid=keys.canonical_uuid(_text(item, "message_group_uuid")),
+                **cls._read(item),
+            )
         except ValueError as error:
             raise UnreadableItemError(str(error)) from error
-        return cls(
-            owner_uuid=owner_uuid,
-            sk=sk,
-            message_group_uuid=message_group_uuid,
-            message=_text(item, "message"),
-            user_uuid=user_uuid,
-            user_display_name=_text(item, "user_display_name"),
-            user_handle=_text(item, "user_handle"),
-        )
 
 
 def moved_row(row: Item, last: Message, others_last: Message | None) -> Item:
