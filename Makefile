@@ -20,15 +20,33 @@ cloud: setup ## the same without the API, beside `sam local start-api`
 	@exec bin/python -m local --no-api
 
 .PHONY: test
-test: setup ## unit, integration and local tests
+test: setup ## unit, integration and local tests, and those in containers where Docker runs
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile tests
+
+.PHONY: smoke
+smoke: setup ## build for both architectures, import every handler with its built layers alone
+	@bin/python -m local.smoke
+
+.PHONY: events
+events: setup ## run every sample event in a container, compare answers and rows (needs Docker)
+	@REQUIRE_DOCKER=1 $(BIN)/python -m pytest tests/sam_local -k sample_event --verbose
+
+.PHONY: rehearse
+rehearse: setup ## deploy to an emulator of AWS, use, update, take down, set up again
+	@bin/setup sam rehearse
+	@REHEARSE=1 $(BIN)/python -m pytest tests/rehearse --verbose
 
 .PHONY: lint
 lint: setup ## format, lint, types, template lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint --include-checks I -- template.yaml
+	bin/sam validate --lint
+	bin/setup checkov
+	bin/python -m local.translated >.build/translated.json
+	.build/checkov/bin/checkov --file .build/translated.json --framework cloudformation \
+		--skip-download --quiet --compact
 
 .PHONY: check
 check: lint test ## everything that CI runs: lint, then the tests
@@ -44,4 +62,4 @@ lock: ## pin the newest versions again (needs the network)
 
 .PHONY: clean
 clean: ## remove the environments and all local data
-	rm -rf .venv .build .local .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .build .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -8,11 +8,13 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 import psycopg2
 
+from cruddur.errors import CommandError
+from directory.operations import OperationError, perform
 from messaging import keys
 from messaging.deadline import Deadline
 from messaging.entities import Members, Message, MessageGroup, Pair, User
@@ -29,7 +31,7 @@ PASSWORD = "Cruddur-1234"  # noqa: S105  # not a secret
 BETWEEN_MESSAGES = timedelta(minutes=1)
 
 
-class SeedError(Exception):
+class SeedError(CommandError):
     """The data that is there does not go together with the seed."""
 
 
@@ -104,6 +106,28 @@ def seed_message_groups() -> list[SeedMessageGroup]:
     ]
 
 
+def seed_rows() -> dict[str, list[dict[str, str]]]:
+    """Return what the seed has for the directory: {"users": rows, "activities": rows}."""
+    users = seed_users()
+    uuids = {user.user.handle: user.user.uuid for user in users}
+    return {
+        "users": [
+            vars(user.user)
+            | {"email": user.email, "cognito_user_id": user.cognito_user_id or "MOCK"}
+            for user in users
+        ],
+        "activities": [
+            {
+                "uuid": row["uuid"],
+                "user_uuid": uuids[row["handle"]],
+                "message": row["message"],
+                "expires_in": row["expires_in"],
+            }
+            for row in json.loads((SEED / "activities.json").read_text())
+        ],
+    }
+
+
 def seed(
     *,
     dynamodb: "DynamoDBClient",
@@ -118,15 +142,13 @@ def seed(
     Raises
     ------
     SeedError
-        Two seeded users have another conversation already.
+        Two seeded users have another conversation already, or a seeded handle is somebody else's.
     """
     users = seed_users()
     repository = DynamoDBRepository(dynamodb, table_name, deadline=Deadline())
     connection = psycopg2.connect(database_url)
     try:
-        with connection, connection.cursor() as cursor:
-            for user in users:
-                _write_user(cursor, user)
+        _write_rows(connection)
         for user in users:
             if user.cognito_user_id is None:
                 _write_sign_in(connection, cognito, user_pool_id, user)
@@ -152,16 +174,11 @@ def write_conversations(repository: DynamoDBRepository, now: datetime) -> None:
         _write_message_group(repository, group, users, now)
 
 
-def _write_user(cursor: Any, user: SeedUser) -> None:
-    cursor.execute(
-        """
-        INSERT INTO public.users (uuid, display_name, handle, email, cognito_user_id)
-        VALUES (%(uuid)s, %(display_name)s, %(handle)s, %(email)s, %(cognito_user_id)s)
-        ON CONFLICT (uuid) DO UPDATE SET display_name = excluded.display_name,
-            handle = excluded.handle, email = excluded.email
-        """,
-        vars(user.user) | {"email": user.email, "cognito_user_id": user.cognito_user_id or "MOCK"},
-    )
+def _write_rows(connection: psycopg2.extensions.connection) -> None:
+    try:
+        perform(connection, {"action": "seed", **seed_rows()})
+    except OperationError as error:
+        raise SeedError(str(error)) from error
 
 
 def _write_sign_in(

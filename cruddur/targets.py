@@ -8,7 +8,7 @@ and the names of table and pool come from the stack's outputs.
 import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
+
+from cruddur.errors import CommandError
 
 ROOT = Path(__file__).resolve().parent.parent
 PROD = "prod"
@@ -32,8 +34,15 @@ _PATIENT = Config(
 _CONNECT_SECONDS = 2.0
 
 
-class TargetError(Exception):
+type Watch = Callable[[str, Any], None]
+
+
+class TargetError(CommandError):
     """There is nothing to work on; the message says in one sentence what to do."""
+
+
+class NoStackError(TargetError):
+    """The account has no stack of that name in this region."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +54,9 @@ class Target:
     name
         For people, as in "the local cloud".
     outputs
-        The stack's outputs.
+        The stack's outputs; none where there is no stack and that is no hindrance.
+    watch
+        Is given the name and the answer of every call to AWS.
     """
 
     name: str
@@ -54,12 +65,19 @@ class Target:
     session: boto3.Session
     config: Config
     endpoint_url: str | None = None
+    watch: Watch | None = None
 
-    def client(self, service: str) -> Any:
-        """Return a client of an AWS service."""
+    def client(self, service: str, config: Config | None = None) -> Any:
+        """Return a client of an AWS service; `config` goes before what is usual here."""
         # The overloads of the stubs want a literal.
         make: Any = self.session.client
-        return make(service, endpoint_url=self.endpoint_url, config=self.config)
+        merged = self.config.merge(config) if config else self.config
+        client = make(service, endpoint_url=self.endpoint_url, config=merged)
+        if watch := self.watch:
+            client.meta.events.register(
+                "after-call", lambda model, parsed, **_: watch(model.name, parsed)
+            )
+        return client
 
     def output(self, name: str) -> str:
         """Return one of the stack's outputs.
@@ -90,6 +108,27 @@ def target(*, prod: bool, stack_name: str = STACK_NAME) -> Target:
         Nothing runs there.
     """
     return _deployed(stack_name) if prod else _local()
+
+
+def stack_or_account(stack_name: str) -> Target:
+    """Return the stack, or only the AWS account, for what is there before and after a stack.
+
+    Raises
+    ------
+    TargetError
+        There is no way to the account.
+    """
+    try:
+        return target(prod=True, stack_name=stack_name)
+    except NoStackError:
+        session, config, account = _account()
+    return Target(
+        name=f"no stack {stack_name} in account {account}, region {session.region_name}",
+        is_prod=True,
+        outputs={},
+        session=session,
+        config=config,
+    )
 
 
 def _local() -> Target:
@@ -129,21 +168,28 @@ def _session_of_no_shell(stack: Mapping[str, Any]) -> boto3.Session:
     )
 
 
-def _deployed(stack_name: str) -> Target:
+def _account() -> tuple[boto3.Session, Config, str]:
+    """Return how AWS is reached, and whose account it is."""
     session = boto3.Session()
     if session.region_name is None:
         raise TargetError("No AWS region is set: set AWS_REGION, or one in your profile.")
     settings: Any = {"ignore_configured_endpoint_urls": True}  # which the stubs do not know
     config = _PATIENT.merge(Config(**settings))
     make: Any = session.client
-    account = make("sts", config=config).get_caller_identity()["Account"]
+    return session, config, make("sts", config=config).get_caller_identity()["Account"]
+
+
+def _deployed(stack_name: str) -> Target:
+    session, config, account = _account()
+    make: Any = session.client
     try:
         answer = make("cloudformation", config=config).describe_stacks(StackName=stack_name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationError":
             raise
-        raise TargetError(
-            f"There is no stack {stack_name} in account {account}, region {session.region_name}."
+        raise NoStackError(
+            f"There is no stack {stack_name} in account {account}, region {session.region_name}: "
+            "set AWS_REGION or AWS_PROFILE, or name it with --stack."
         ) from error
     outputs = answer["Stacks"][0].get("Outputs", [])
     return Target(

@@ -3,9 +3,11 @@
 Set by environment variables:
 
   HOST               address of the API and of the AWS endpoint (127.0.0.1)
+  BRIDGE_HOST        with --no-api: where containers come in, if not at the address of Docker's
+                     bridge docker0; 127.0.0.1 for nowhere else
   PORT               port of the API (3000); 0 takes any free one, here and below
   AWS_PORT           port of the AWS endpoint: DynamoDB, its streams, Cognito, SQS (4566)
-  POSTGRES_PORT      port of PostgreSQL, always on 127.0.0.1 (5433)
+  POSTGRES_PORT      port of PostgreSQL, on 127.0.0.1 and where containers come in (5433)
   LOCAL_STATE        folder for everything that is written (.local)
   KEEP=1             keep what was written; without it every start begins afresh
   LOCAL_CONCURRENCY  how many calls of one function run at a time (4)
@@ -33,6 +35,7 @@ from contextlib import ExitStack
 from types import FrameType
 
 from local.console import say
+from local.containers import Containers, bridge_address
 from local.errors import LocalError, StopRequested
 from local.ministack import Ministack
 from local.postgres import Postgres
@@ -77,6 +80,8 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
 
     running: list[Engine] = []
     aws_url, database_url = settings.aws_url, settings.database_url
+    database_url_for_containers = database_url
+    containers = None if with_api else Containers(address=_container_address(settings))
     waits: list[Callable[[], None]] = []
     if aws_url is None:
         ministack = Ministack(state=state, region=settings.region, keep=settings.keep)
@@ -85,11 +90,12 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
         waits.append(ministack.wait)
         aws_url = ministack.url
     if database_url is None:
-        postgres = Postgres(state=state, port=postgres_port)
+        postgres = Postgres(state=state, port=postgres_port, containers=containers)
         parts.callback(postgres.stop)
         running.append(postgres)
         waits.append(postgres.wait)
         database_url = postgres.url
+        database_url_for_containers = postgres.url_for_containers
 
     # What follows is most of the start's time, a third of it with bytecode at hand. The workers
     # keep theirs in the same ignored folder, whatever the environment says about writing it.
@@ -104,9 +110,10 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
         dynamodb_url=settings.dynamodb_url or aws_url,
         streams_url=settings.streams_url or aws_url,
         database_url=database_url,
+        database_url_for_containers=database_url_for_containers or database_url,
     )
     cloud = Cloud(settings, engines, state, parts)
-    cloud.start(aws_listener=aws_listener, api_listener=api_listener)
+    cloud.start(aws_listener=aws_listener, api_listener=api_listener, containers=containers)
     say(f"  started in {time.monotonic() - began:.1f} s")
     terminals = [number for number in (0, 1, 2) if os.isatty(number)]
     while not _stopping.wait(0.5):
@@ -118,6 +125,11 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
                 raise LocalError(f"{engine.name} ended unexpectedly (see {engine.log}).")
 
 
+def _container_address(settings: Settings) -> str | None:
+    address = settings.bridge_host or bridge_address()
+    return None if address == "127.0.0.1" else address
+
+
 def main() -> int:
     """Exit status 0 when someone stopped it, 1 with a sentence when it could not run."""
     parser = argparse.ArgumentParser(
@@ -125,7 +137,9 @@ def main() -> int:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--no-api", action="store_true", help="everything but the HTTP API")
+    parser.add_argument(
+        "--no-api", action="store_true", help="without the HTTP API, for `sam local`"
+    )
     arguments = parser.parse_args()
     sys.unraisablehook = _unraisable
     for number in _SIGNALS:

@@ -6,15 +6,21 @@ service named in the call, so that one address serves for all of them.
 
 import contextlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
 import httpx
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from local.console import say
 from local.functions import Functions
 from local.server import Answer, Request
+from local.settings import CREDENTIALS
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -194,11 +200,19 @@ class Triggers:
 
 
 class AwsEndpoint:
-    """Passes calls on to `engines`: service names to addresses, "" for all others."""
+    """Passes calls on to `engines`: service names to addresses, "" for all others.
 
-    def __init__(self, engines: Mapping[str, str], triggers: Triggers) -> None:
+    With `sign_for` a region, calls that are signed with other keys than the local ones, or for
+    another region, are signed anew: `sam local` gives containers the developer's own keys and
+    region, or made-up ones, and nothing that the template or a file says changes that.
+    """
+
+    def __init__(
+        self, engines: Mapping[str, str], triggers: Triggers, *, sign_for: str | None = None
+    ) -> None:
         self._engines = engines
         self._triggers = triggers
+        self._sign_for = sign_for
         self._client = httpx.Client(
             timeout=70,
             trust_env=False,
@@ -227,6 +241,8 @@ class AwsEndpoint:
         query = f"?{request.query}" if request.query else ""
         # The Host header stays: it is part of what the caller signed.
         headers = [pair for pair in request.headers if pair[0] not in _PER_CONNECTION]
+        if self._sign_for:
+            headers = _signed(request, headers, self._sign_for)
         try:
             response = self._client.request(
                 request.method,
@@ -255,6 +271,27 @@ class AwsEndpoint:
                     self._shown.add(message["MessageId"])
                     text = message["BodyText"] or message["BodyHtml"]
                     say(f"local: e-mail to {', '.join(message['To'])}: {text}")
+
+
+_SIGNED_WITH = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
+_SIGNATURE = {"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
+
+
+def _signed(request: Request, headers: list[tuple[str, str]], region: str) -> list[tuple[str, str]]:
+    """The headers with the local keys' signature for the region in place of any other."""
+    signed = _SIGNED_WITH.match(request.header("authorization") or "")
+    key, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+    if not signed or (signed[1], signed[2]) == (key, region):
+        return headers
+    call = AWSRequest(
+        method=request.method,
+        url=f"http://{request.header('host')}{request.path}",
+        params=dict(parse_qsl(request.query, keep_blank_values=True)),
+        data=request.body,
+        headers={name: value for name, value in headers if name not in _SIGNATURE},
+    )
+    SigV4Auth(Credentials(key, secret), signed[3], region).add_auth(call)
+    return list(call.headers.items())
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import os
 import shlex
 import socket
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from cruddur.seed import SeedError, SeedReport, seed
 from local.authorizer import JwtAuthorizer, fetch_keys
 from local.aws_endpoint import AwsEndpoint, Triggers
 from local.console import say
+from local.containers import HOST, Containers
 from local.errors import LocalError
 from local.functions import Functions
 from local.http_api import SERVICE_UNAVAILABLE, TIMEOUT_SECONDS, TOO_LARGE, HttpApi
@@ -47,6 +49,7 @@ class Engines:
     dynamodb_url: str
     streams_url: str
     database_url: str
+    database_url_for_containers: str
 
 
 class Cloud:
@@ -60,7 +63,13 @@ class Cloud:
         self._state = state
         self._parts = parts
 
-    def start(self, *, aws_listener: socket.socket, api_listener: socket.socket | None) -> None:
+    def start(
+        self,
+        *,
+        aws_listener: socket.socket,
+        api_listener: socket.socket | None,
+        containers: Containers | None = None,
+    ) -> None:
         """Create, fill and serve the stack; stack.json says when it is ready."""
         region, engines = self._settings.region, self._engines
         clients = self._clients(engines.aws_url)
@@ -73,22 +82,29 @@ class Cloud:
         endpoint_url = _url(aws_listener)
         functions = Functions(
             _reaching(
-                # Past our own address where one engine has all services: one hop less.
-                engines.aws_url if engines.dynamodb_url == engines.aws_url else endpoint_url,
                 stack.functions(),
+                # Past our own address where one engine has all services: one hop less.
+                AWS_ENDPOINT_URL=engines.aws_url
+                if engines.dynamodb_url == engines.aws_url
+                else endpoint_url,
             ),
             concurrency=self._settings.concurrency,
             region=region,
             state=self._state,
         )
         self._parts.callback(functions.stop)
-        self._serve_aws(stack, functions, clients, aws_listener)
+        listeners = [aws_listener]
+        if containers and (bridge := containers.listen(aws_listener)):
+            listeners.append(bridge)
+        self._serve_aws(stack, functions, clients, listeners, let_containers_in=bool(containers))
         report = self._fill(stack, endpoint_url)
         self._read_streams(stack, functions, clients)
         api_url = _url(api_listener) if api_listener else ""
         stack = stack.with_created(stack.api_name(), Ref="local", ApiEndpoint=api_url)
         if api_listener:
             self._serve_api(stack, functions, api_listener)
+        if containers:
+            self._write_sam_environment(stack, aws_listener)
         self._publish(stack, endpoint_url)
         self._announce(report, api_url, endpoint_url)
 
@@ -101,7 +117,13 @@ class Cloud:
         )
 
     def _serve_aws(
-        self, stack: Stack, functions: Functions, clients: Clients, listener: socket.socket
+        self,
+        stack: Stack,
+        functions: Functions,
+        clients: Clients,
+        listeners: list[socket.socket],
+        *,
+        let_containers_in: bool,
     ) -> None:
         triggers = Triggers(
             stack.triggers(),
@@ -116,12 +138,13 @@ class Cloud:
             "DynamoDB_20120810": self._engines.dynamodb_url,
             "DynamoDBStreams_20120810": self._engines.streams_url,
         }
-        endpoint = AwsEndpoint(engines, triggers)
+        region = self._settings.region if let_containers_in else None
+        endpoint = AwsEndpoint(engines, triggers, sign_for=region)
         self._parts.callback(endpoint.close)
         self._serve(
             HttpServer(
                 endpoint.answer,
-                listener,
+                *listeners,
                 limit=_ENGINE_SECONDS,
                 too_late=_TOO_LATE,
                 too_large=TOO_LARGE,
@@ -204,12 +227,24 @@ class Cloud:
             }
         )
 
+    def _write_sam_environment(self, stack: Stack, aws_listener: socket.socket) -> None:
+        functions = _reaching(
+            stack.functions(),
+            AWS_ENDPOINT_URL=f"http://{HOST}:{aws_listener.getsockname()[1]}",
+            DATABASE_URL=self._engines.database_url_for_containers,
+        )
+        # The whole environments: `sam` resolves less of the template than this program does.
+        self._state.write_sam_environment(
+            {name: dict(function.environment) for name, function in functions.items()}
+        )
+
     def _announce(self, report: SeedReport, api_url: str, endpoint_url: str) -> None:
         say(f"local: ready, Ctrl-C stops it; {api_url or 'without the API'}")
         say(f"  AWS         {endpoint_url} (keys: test, test)")
         say(f"  PostgreSQL  {self._engines.database_url}")
         say(f"  sign-ins    {', '.join(report.handles)} (password: {report.password})")
         if not api_url:
+            say("  the API beside it, in containers: bin/sam build && bin/sam local start-api")
             return
         default = ROOT / ".local"
         state = (
@@ -227,14 +262,16 @@ class Cloud:
         say(f"    curl -s {api_url}/api/messages {bearer} {json}")
 
 
-def _reaching(endpoint_url: str, functions: dict[str, Function]) -> dict[str, Function]:
-    """The functions with AWS_ENDPOINT_URL filled in where the template declares it."""
-    name = "AWS_ENDPOINT_URL"
+def _reaching(functions: Mapping[str, Function], **settings: str) -> dict[str, Function]:
+    """The functions with `settings` filled in where the template declares them."""
     return {
-        key: dataclasses.replace(function, environment={**function.environment, name: endpoint_url})
-        if name in function.environment
-        else function
-        for key, function in functions.items()
+        name: dataclasses.replace(
+            function,
+            environment={
+                key: settings.get(key, value) for key, value in function.environment.items()
+            },
+        )
+        for name, function in functions.items()
     }
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
+from local.containers import HOST, Containers
 from local.errors import LocalError
 from local.processes import Engine
 from local.state import StateFolder
@@ -25,7 +26,6 @@ _DATABASE = "cruddur"
 # Nothing here has to survive a power cut; dynamic memory as files in the data folder, since
 # a killed server would leave its segments in /dev/shm.
 _OPTIONS = {
-    "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "fsync": "off",
     "full_page_writes": "off",
@@ -36,10 +36,33 @@ _OPTIONS = {
 }
 
 
-class Postgres(Engine):
-    """Listens on 127.0.0.1 and trusts everyone there; `url` leads to the project's database."""
+# Whoever comes from elsewhere, such as a container, needs the password.
+_HBA = """\
+host all all 127.0.0.1/32 trust
+host all all all scram-sha-256
+"""
 
-    def __init__(self, *, state: StateFolder, port: int) -> None:
+
+class Postgres(Engine):
+    """Listens on 127.0.0.1 and trusts everyone there; `url` leads to the project's database.
+
+    With `containers` also where these come in, by `url_for_containers` with a password.
+    """
+
+    def __init__(
+        self, *, state: StateFolder, port: int, containers: Containers | None = None
+    ) -> None:
+        self._password: str | None = None  # with none, nobody gets in who needs one
+        self.url_for_containers: str | None = None
+        addresses = ["127.0.0.1"]
+        if containers:
+            self._password = containers.password
+            self.url_for_containers = (
+                f"postgresql://postgres:{self._password}@{HOST}:{port}/{_DATABASE}"
+            )
+            addresses += [containers.address] if containers.address else []
+        hba = state.path / "pg_hba.conf"
+        hba.write_text(_HBA)
         self._server_url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         self.url = f"postgresql://postgres@127.0.0.1:{port}/{_DATABASE}"
         binaries = _binaries()
@@ -53,7 +76,12 @@ class Postgres(Engine):
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ]
         server = [*_unprivileged(), str(binaries / "postgres"), "-D", str(folder)]
-        for name, value in {**_OPTIONS, "port": str(port)}.items():
+        own = {
+            "port": str(port),
+            "listen_addresses": ",".join(addresses),
+            "hba_file": str(hba),
+        }
+        for name, value in {**_OPTIONS, **own}.items():
             server += ["-c", f"{name}={value}"]
         complete = (folder / "PG_VERSION").exists() and (folder / "postgresql.auto.conf").exists()
         super().__init__(
@@ -75,6 +103,7 @@ class Postgres(Engine):
                 cursor.execute("SELECT FROM pg_database WHERE datname = %s", (_DATABASE,))
                 if cursor.rowcount == 0:
                     cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE)))
+                cursor.execute("ALTER ROLE postgres PASSWORD %s", (self._password,))
         finally:
             connection.close()
 

@@ -62,7 +62,7 @@ Handler = Callable[[Request], Answer]
 
 
 class HttpServer:
-    """Serves a handler on a bound socket from its own thread until `stop`.
+    """Serves a handler on bound sockets from its own thread until `stop`.
 
     After `limit` seconds a caller gets `too_late`; a body over 10 MB gets `too_large`.
     """
@@ -70,8 +70,7 @@ class HttpServer:
     def __init__(
         self,
         handler: Handler,
-        listener: socket.socket,
-        *,
+        *listeners: socket.socket,
         limit: float,
         too_late: Answer,
         too_large: Answer,
@@ -93,9 +92,11 @@ class HttpServer:
             timeout_graceful_shutdown=_GOODBYE_SECONDS,
         )
         self._server = uvicorn.Server(config)
-        self._listener = listener
+        self._listeners = listeners
         # Not the main thread: there uvicorn would take the signals.
-        self._thread = threading.Thread(target=self._server.run, args=([listener],), daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.run, args=(list(listeners),), daemon=True
+        )
 
     def start(self) -> None:
         """Return when connections are accepted."""
@@ -109,7 +110,8 @@ class HttpServer:
         if self._thread.is_alive():
             self._thread.join(_GOODBYE_SECONDS + 3)
         self._executor.shutdown(wait=False, cancel_futures=True)
-        self._listener.close()
+        for listener in self._listeners:
+            listener.close()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()

@@ -24,6 +24,7 @@ class Settings:
     """
 
     host: str
+    bridge_host: str | None
     port: int
     aws_port: int
     postgres_port: int
@@ -58,6 +59,7 @@ class Settings:
         dynamodb_url = address("AWS_ENDPOINT_URL_DYNAMODB")
         return cls(
             host=environment.get("HOST") or "127.0.0.1",
+            bridge_host=environment.get("BRIDGE_HOST") or None,
             port=number("PORT", 3000, 0, 65535),
             aws_port=number("AWS_PORT", 4566, 0, 65535),
             postgres_port=number("POSTGRES_PORT", 5433, 0, 65535),

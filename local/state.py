@@ -3,6 +3,8 @@
 lock              held by the running local cloud (its process id is in it)
 processes.jsonl   every process that was started: {"name", "pid", "created"}
 stack.json        outputs and addresses of the running stack, absent when none runs
+sam-env.json      the functions' environments for `sam local`, absent when it cannot run beside
+pg_hba.conf       who may connect to PostgreSQL from where
 data/             what the engines store; removed at a fresh start
 *.log             the engines' own logs of this run
 """
@@ -31,6 +33,7 @@ class StateFolder:
         self.path = path
         self.data = path / "data"
         self.stack_file = path / "stack.json"
+        self.sam_file = path / "sam-env.json"
         self._processes = path / "processes.jsonl"
         self._lock: IO[str] | None = None
         self._writing = threading.Lock()
@@ -56,15 +59,17 @@ class StateFolder:
         lock.flush()
         self._lock = lock
         self._end_leftovers()
-        self._processes.unlink(missing_ok=True)
-        self.stack_file.unlink(missing_ok=True)
+        self._forget()
 
     def release(self) -> None:
         """Give the folder back; no process of the run is alive any more."""
-        self.stack_file.unlink(missing_ok=True)
-        self._processes.unlink(missing_ok=True)
+        self._forget()
         if self._lock:
             self._lock.close()
+
+    def _forget(self) -> None:
+        for file in (self.stack_file, self.sam_file, self._processes):
+            file.unlink(missing_ok=True)
 
     def start_afresh(self) -> None:
         """Remove what the engines stored."""
@@ -83,9 +88,11 @@ class StateFolder:
 
     def write_stack(self, stack: dict[str, Any]) -> None:
         """Publish stack.json in one step, so that no reader sees half of it."""
-        draft = self.stack_file.with_suffix(".new")
-        draft.write_text(json.dumps(stack, indent=2) + "\n")
-        draft.replace(self.stack_file)
+        _write(self.stack_file, stack)
+
+    def write_sam_environment(self, environment: dict[str, Any]) -> None:
+        """Publish sam-env.json, for nobody else's eyes: it has the database's password."""
+        _write(self.sam_file, environment, mode=0o600)
 
     def _end_leftovers(self) -> None:
         if not self._processes.exists():
@@ -110,3 +117,11 @@ class StateFolder:
             _, alive_still = psutil.wait_procs([*guards, *others], timeout=3)
             if not alive_still:
                 break
+
+
+def _write(file: Path, content: dict[str, Any], *, mode: int = 0o644) -> None:
+    draft = file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    draft.touch(mode)
+    draft.write_text(json.dumps(content, indent=2) + "\n")
+    draft.replace(file)

@@ -9,20 +9,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import typer
 from rich import progress as rich_progress
 
-from cruddur import targets
-from cruddur.reconcile import run
+from cruddur.command import Run
+from cruddur.reconcile import run as runs
 from cruddur.reconcile.destination import Destination
 from cruddur.reconcile.digest import Rules
 from cruddur.reconcile.group import Reconciler, Result
 from cruddur.reconcile.plan import Finding
 from cruddur.reconcile.table import Table
-from cruddur.terminal import (
-    FAILURE,
-    INTERRUPTED,
-    confirm_change,
-    progress_bar,
-    reports_errors,
-)
+from cruddur.terminal import FAILURE, INTERRUPTED, progress_bar
 from messaging import keys
 from messaging.deadline import Deadline
 
@@ -30,15 +24,8 @@ from messaging.deadline import Deadline
 OWN_QUEUE = "stack"
 
 
-@reports_errors
 def reconcile(
-    arguments: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MESSAGE_GROUP_UUID] [prod]",
-            help="One group; without it the whole table. prod: the deployed stack.",
-        ),
-    ] = None,
+    run: Run,
     *,
     all_: Annotated[
         bool, typer.Option("--all", help="The whole table, as when nothing else is said.")
@@ -67,14 +54,9 @@ def reconcile(
     ] = "",
     workers: Annotated[
         int, typer.Option(min=1, max=16, help="Groups that are repaired at a time.")
-    ] = run.WORKERS,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
-    stack: Annotated[
-        str, typer.Option(help="With prod: the CloudFormation stack.")
-    ] = targets.STACK_NAME,
-    yes: Annotated[bool, typer.Option("--yes", help="With prod: do not ask.")] = False,
+    ] = runs.WORKERS,
 ) -> None:
-    """Rebuild group rows, MEMBERS and PAIR from the messages.
+    """Rebuild group rows, MEMBERS and PAIR from the messages, of one group or of the whole table.
 
     Beside live traffic it is safe, and messages are never changed. A row that is less than a
     minute behind is no difference. It can be interrupted and run again at any time.
@@ -82,40 +64,39 @@ def reconcile(
     Exit status: 0 when nothing is left unequal, 1 when something is, 2 for wrong use, 130 when
     interrupted.
     """
-    rest, prod = targets.without_prod(arguments or [])
-    if len(rest) + all_ + failed + (destination is not None) > 1:
+    if len(run.words) + all_ + failed + (destination is not None) > 1:
         raise typer.BadParameter(
             "give one of MESSAGE_GROUP_UUID, --all, --failed and --destination"
         )
-    is_whole = not (rest or failed or destination)
+    is_whole = not (run.words or failed or destination)
     if resume_from and not is_whole:
         raise typer.BadParameter("--resume-from is for the whole table")
-    group = _uuid(rest[0]) if rest else None
+    group = _uuid(run.words[0]) if run.words else None
     first = _uuid(resume_from) if resume_from else ""
     rules = Rules(naive_zone=_zone(naive_zone))
 
-    target = targets.target(prod=prod, stack_name=stack)
+    target = run.target
     if not dry_run:
-        confirm_change(target, yes=yes)
+        run.confirm("This repairs group rows, MEMBERS and PAIR.")
     table = Table(target.client("dynamodb"), target.output("TableName"), deadline=Deadline())
     reconciler = Reconciler(
-        table, rules=rules if group or is_whole else run.given_up(rules), dry_run=dry_run
+        table, rules=rules if group or is_whole else runs.given_up(rules), dry_run=dry_run
     )
-    report = _Report(as_json=as_json, dry_run=dry_run)
+    report = _Report(as_json=run.output.as_json, dry_run=dry_run)
     with progress_bar() as bar:
         steps = _progress(bar)
         if group:
-            results = run.one_group(reconciler, group)
+            results = runs.one_group(reconciler, group)
         elif failed:
-            results = run.parked(reconciler, progress=steps)
+            results = runs.parked(reconciler, progress=steps)
         elif destination:
             url = destination
             if destination == OWN_QUEUE:
                 url = target.output("FailedRecordsQueueUrl")
             queue = Destination(target.client("sqs"), target.client("dynamodbstreams"), url)
-            results = run.given_up_ranges(reconciler, queue, progress=steps)
+            results = runs.given_up_ranges(reconciler, queue, progress=steps)
         else:
-            results = run.whole_table(
+            results = runs.whole_table(
                 reconciler, resume_from=first, workers=workers, progress=steps
             )
         try:
@@ -145,7 +126,7 @@ def _zone(name: str) -> tzinfo:
         raise typer.BadParameter(f"not a time zone of the IANA list: {name}") from None
 
 
-def _progress(bar: rich_progress.Progress) -> run.Progress:
+def _progress(bar: rich_progress.Progress) -> runs.Progress:
     tasks: list[rich_progress.TaskID] = []
 
     def begin(what: str, total: int | None) -> None:
@@ -156,7 +137,7 @@ def _progress(bar: rich_progress.Progress) -> run.Progress:
     def advance(steps: int) -> None:
         bar.advance(tasks[0], steps)
 
-    return run.Progress(begin=begin, advance=advance)
+    return runs.Progress(begin=begin, advance=advance)
 
 
 class _Report:

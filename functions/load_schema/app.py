@@ -1,8 +1,9 @@
-"""Apply the schema and its migrations, inside the VPC.
+"""Apply the schema, and do what operators ask for, inside the VPC.
 
-Invoked by ``provide_schema`` when a stack is deployed, and by an operator. The event may have
-``username`` and ``password`` of the database's owner; without them the function signs in by its
-own settings.
+Invoked by ``provide_schema`` when a stack is deployed, and by the operator commands with ``prod``:
+it is the way to a private database. The event may have ``username`` and ``password`` of the
+database's owner; without them the function signs in by its own settings. ``action`` names one of
+`directory.operations`; without it the schema is loaded.
 """
 
 import os
@@ -12,9 +13,8 @@ import psycopg2
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from directory.app_user import create_app_user
 from directory.config import DatabaseSettings, verified
-from directory.schema import migrate
+from directory.operations import OperationError, perform
 
 logger = Logger()
 
@@ -22,7 +22,7 @@ CONNECT_SECONDS = 5
 
 
 def lambda_handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Return the names of the migrations that were applied."""
+    """Return what the operation gives, or ``error``, a sentence for whoever named an action."""
     settings = DatabaseSettings.from_environment(os.environ)
     arguments = settings.connection_arguments()
     if "password" in event:
@@ -32,9 +32,13 @@ def lambda_handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
         }
     connection = psycopg2.connect(**arguments, connect_timeout=CONNECT_SECONDS)
     try:
-        applied = migrate(connection)
-        create_app_user(connection)
+        result = perform(connection, {"action": "schema-load"} | event)
+    except OperationError as error:
+        if "action" not in event:
+            raise
+        return {"error": str(error)}
     finally:
         connection.close()
-    logger.info("schema is loaded", extra={"applied": applied})
-    return {"applied": applied}
+    done = {"action": event.get("action", "schema-load"), "applied": result.get("applied")}
+    logger.info("done", extra=done)
+    return result

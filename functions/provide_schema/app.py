@@ -39,7 +39,7 @@ def _load(context: LambdaContext) -> str:
             FunctionName=os.environ["LOAD_SCHEMA_FUNCTION"], Payload=json.dumps(_owner()).encode()
         )
         payload = json.loads(answer["Payload"].read())
-        if "FunctionError" in answer:
+        if answer.get("FunctionError"):
             return f"load_schema failed: {payload.get('errorType')}, see its log"
         logger.info("schema is loaded", extra={"applied": payload["applied"]})
     except Exception as error:  # noqa: BLE001  # CloudFormation has to hear of every one

@@ -71,8 +71,12 @@ class Gateway:
         *,
         by: str | None,
         token_use: str = "access",
+        headers: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request with the access token of the user whose cognito_user_id is `by`."""
+        """Send a request with the access token of the user whose cognito_user_id is `by`.
+
+        With None the event has no authorizer block.
+        """
         url = urlsplit(target)
         route, parameters = self._match(method, url.path)
         query: dict[str, str] = {}
@@ -83,7 +87,7 @@ class Gateway:
             "routeKey": f"{route.method} {route.path}",
             "rawPath": unquote(url.path),
             "rawQueryString": url.query,
-            "headers": {"content-type": "application/json"},
+            "headers": {"content-type": "application/json", **(headers or {})},
             "queryStringParameters": query,
             "pathParameters": parameters,
             "requestContext": {
@@ -100,13 +104,17 @@ class Gateway:
             event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
         if body is not None:
             event["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
-        module = importlib.import_module(f"functions.{self.functions[route.function].name}.app")
-        answer = module.lambda_handler(event, Context())
+        answer = self.invoke(route.function, event)
         return Answer(
             status=answer["statusCode"],
             headers={name.lower(): value for name, value in answer["headers"].items()},
             body=json.loads(answer["body"]),
         )
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        """Call the handler of a function, in this process."""
+        module = importlib.import_module(f"functions.{self.functions[function].name}.app")
+        return module.lambda_handler(event, Context())
 
     def _match(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         for route in self.routes:

@@ -4,6 +4,7 @@ PostgreSQL is a real one, from the local cloud.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from local.postgres import Postgres
 from local.processes import free_port
 from local.state import StateFolder
 from local.template import Stack, create_table_arguments, read_stack, time_to_live
+from messaging import stream
 from messaging.deadline import Deadline
 from messaging.entities import User
 from messaging.repository import DynamoDBRepository
@@ -25,6 +27,12 @@ from tests.fakes.people import BAYKO, GRAHAMS, REEF
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+@pytest.fixture(autouse=True)
+def one_move_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto loses updates of concurrent callers; the local tier has a table that does not."""
+    monkeypatch.setattr(stream, "ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The wire format, handler by handler."""
 
+import base64
 import json
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -270,7 +271,9 @@ def test_a_cursor_opens_nothing_that_is_not_the_callers(gateway: Gateway, group:
     assert gateway.get(f"{MESSAGES}/{group}?cursor={cursor}", by="bayko").status == 404
 
 
-@pytest.mark.parametrize("uuid", ["group", str(uuid4()), "nonsense", "%00", "MSG%23x"])
+@pytest.mark.parametrize(
+    "uuid", ["group", "00000000-0000-4000-8000-0000000000ff", "nonsense", "%00", "MSG%23x"]
+)
 def test_a_stranger_a_missing_group_and_nonsense_are_one_404(
     gateway: Gateway, group: str, uuid: str, dynamodb: "DynamoDBClient", table_name: str
 ) -> None:
@@ -309,6 +312,29 @@ def test_nobody_gets_in_without_an_access_token_of_a_registered_user(
     assert (id_token.status, id_token.errors) == (403, ["token_use_invalid"])
     unknown = gateway.request(method, target, body, by="someone")
     assert (unknown.status, unknown.errors) == (403, ["user_not_registered"])
+
+
+@pytest.mark.parametrize(("method", "target"), EVERY_ROUTE)
+def test_a_token_that_no_gateway_verified_counts_under_sam_local_only(
+    gateway: Gateway, method: str, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(claims: dict[str, Any]) -> int:
+        payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+        headers = {"Authorization": f"Bearer e30.{payload}.c2ln"}
+        body = None if method == "GET" else "{}"
+        return gateway.request(method, target, body, by=None, headers=headers).status
+
+    valid = {"sub": "grahams", "token_use": "access", "exp": 4_000_000_000}
+    monkeypatch.delenv("AWS_SAM_LOCAL", raising=False)
+    assert status(valid) == 401
+    monkeypatch.setenv("AWS_SAM_LOCAL", "true")
+    assert status(valid) in {200, 404, 422}
+    assert status(valid | {"token_use": "id"}) == 403
+    assert status(valid | {"sub": "someone"}) == 403
+    assert status(valid | {"exp": 1}) == 401
+    # What a gateway said is not overruled.
+    refused = gateway.request(method, target, by="", headers={})
+    assert refused.status == 401
 
 
 @pytest.mark.parametrize("handle", ["reef", "@reef", "REEF", "%40Reef"])

@@ -1,123 +1,104 @@
-"""The sample events of E do to the rows of the seeded conversations what they are named for."""
+"""Every sample event, by its handler on moto; tests/sam_local does the same in containers."""
 
 import importlib
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 
-from cruddur.seed import seed_message_groups, seed_users, write_conversations
+from cruddur.seed import seed_users, write_conversations
 from local.template import Stack
 from messaging import keys
-from messaging.entities import Item
-from messaging.repository import DynamoDBRepository, from_dynamodb
+from messaging.repository import DynamoDBRepository
+from tests.fakes import sample_events
 from tests.fakes.gateway import Context
+from tests.fakes.records import record
+from tests.fakes.sample_events import EVENTS, EXPECTED, Contents, Stores
+from tests.integration.conftest import insert_user
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-EVENTS = Path(__file__).parents[2] / "events" / "update_message_groups"
-USERS = {user.user.handle: user.user for user in seed_users()}
-LONG, OLD, SINGLE = (group.uuid for group in seed_message_groups())
-
-# What each event shows in the end, by message group; nothing of any other group changes.
-SHOWN: dict[str, dict[str, str]] = {
-    "insert": {LONG: "Are the sandwiches packed?"},
-    "many_groups": {LONG: "And the tea?", OLD: "Any news from the pier?", SINGLE: "Found the box."},
-    "duplicates": {LONG: "Twice, for the echo."},
-    "out_of_order": {LONG: "Said second, came first."},
-    "first_message": {},
-    "modify_and_remove": {},
-    "poison": {LONG: "After the poison."},
-    "reference_key": {LONG: "In local time."},
-}
-
 
 @pytest.fixture
-def seeded(repository: DynamoDBRepository, monkeypatch: pytest.MonkeyPatch) -> DynamoDBRepository:
-    write_conversations(repository, datetime.now(UTC))
-    return repository
-
-
-def items(client: "DynamoDBClient", table_name: str) -> dict[tuple[str, str], Item]:
-    pages = client.get_paginator("scan").paginate(TableName=table_name)
-    found = [from_dynamodb(item) for page in pages for item in page["Items"]]
-    return {(item["pk"], item["sk"]): item for item in found}
-
-
-def rows(table: dict[tuple[str, str], Item]) -> dict[tuple[str, str], Item]:
-    """Return the group rows by group and owner, each of which has exactly one."""
-    found = [item for item in table.values() if item["pk"].startswith(keys.MESSAGE_GROUP_PREFIX)]
-    by_slot = {(row["message_group_uuid"], row["pk"]): row for row in found}
-    assert len(by_slot) == len(found)
-    return by_slot
-
-
-def invoke(event: Any) -> Any:
-    app = importlib.import_module("functions.update_message_groups.app")
-    return app.lambda_handler(event, Context())
-
-
-def test_every_sample_event_has_its_expectation() -> None:
-    assert {path.stem for path in EVENTS.glob("*.json")} == set(SHOWN)
-
-
-@pytest.mark.parametrize("name", SHOWN)
-def test_a_sample_event_moves_the_rows_it_should_and_no_others(
-    name: str, seeded: DynamoDBRepository, dynamodb: "DynamoDBClient", table_name: str
-) -> None:
-    event = json.loads((EVENTS / f"{name}.json").read_text())
-    sks = {
-        from_dynamodb(record["dynamodb"]["NewImage"]).get("message"): record["dynamodb"]["Keys"][
-            "sk"
-        ]["S"]
-        for record in event["Records"]
-        if "NewImage" in record["dynamodb"]
-    }
-    before = items(dynamodb, table_name)
-    for _ in range(2):
-        assert invoke(event) == {"batchItemFailures": []}
-        after = items(dynamodb, table_name)
-        for slot, row in rows(after).items():
-            group, _ = slot
-            old = rows(before)[slot]
-            if group not in SHOWN[name]:
-                assert row == old
-                continue
-            shown = {"message": SHOWN[name][group], "sk": sks[SHOWN[name][group]]}
-            assert row == old | shown
-        others = {key for key in after if not key[0].startswith(keys.MESSAGE_GROUP_PREFIX)}
-        parked = {key for key in others if key[0] == keys.FAILED_PK}
-        assert len(parked) == (1 if name == "poison" else 0)
-        assert {key: after[key] for key in others - parked} == {
-            key: item
-            for key, item in before.items()
-            if not key[0].startswith(keys.MESSAGE_GROUP_PREFIX)
-        }
-        restore(dynamodb, table_name, before, after)
-        assert items(dynamodb, table_name) == before
-
-
-def restore(
-    client: Any,
+def stores(
+    repository: DynamoDBRepository,
+    dynamodb: "DynamoDBClient",
     table_name: str,
-    before: dict[tuple[str, str], Item],
-    after: dict[tuple[str, str], Item],
-) -> None:
-    from messaging.repository import to_dynamodb
+    directory: str,
+) -> Stores:
+    """The seeded table and users."""
+    write_conversations(repository, datetime.now(UTC))
+    connection = psycopg2.connect(directory)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("TRUNCATE public.users")
+        for user in seed_users():
+            insert_user(cursor, user.user, cognito_user_id=user.cognito_user_id or "MOCK")
+    connection.close()
+    return Stores(dynamodb=dynamodb, table_name=table_name, database_url=directory)
 
-    for pk, sk in after.keys() - before.keys():
-        client.delete_item(TableName=table_name, Key=to_dynamodb({"pk": pk, "sk": sk}))
-    for key in before.keys() - after.keys():
-        client.put_item(TableName=table_name, Item=to_dynamodb(before[key]))
+
+def invoke(name: str, event: Any) -> Any:
+    """Call a function as Lambda does: what it raises becomes its answer."""
+    app = importlib.import_module(f"functions.{name.partition('/')[0]}.app")
+    try:
+        return app.lambda_handler(event, Context())
+    except Exception as error:  # noqa: BLE001
+        return {"errorType": type(error).__name__, "errorMessage": str(error)}
+
+
+def deliver(before: Contents, after: Contents) -> None:
+    """Do what the stream's mapping does with the messages that came."""
+    if messages := sample_events.new_messages(before, after):
+        event = {"Records": [record(message) for message in messages]}
+        assert invoke("update_message_groups", event) == sample_events.ALL_DONE
+
+
+def test_every_sample_event_has_its_expectation_and_every_function_an_event() -> None:
+    names = {str(path.relative_to(EVENTS).with_suffix("")) for path in EVENTS.glob("*/*.json")}
+    assert names == set(EXPECTED)
+    folders = {path.parent.name for path in EVENTS.parent.glob("functions/*/app.py")}
+    # It answers to an address that CloudFormation signs for one deployment.
+    assert {name.partition("/")[0] for name in names} == folders - {"provide_schema"}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_sample_event_answers_and_writes_what_it_should(name: str, stores: Stores) -> None:
+    before = stores.read()
+    payload = invoke(name, sample_events.event(name))
+    assert sample_events.answer(name, payload) == EXPECTED[name].answer
+    deliver(before, stores.read())
+    after = stores.read()
+    sample_events.check(name, before, after)
+    again = invoke(name, sample_events.event(name))
+    assert sample_events.answer(name, again) == EXPECTED[name].answer
+    assert stores.read().rows() == after.rows()
+    stores.restore(before)
+
+
+def test_http_events_are_as_the_gateway_of_the_template_sends_them(stack: Stack) -> None:
+    routes = {
+        stack.functions()[route.function].code.name: f"{route.method} {route.path}"
+        for route in stack.routes()
+    }
+    for name in EXPECTED:
+        event = sample_events.event(name)
+        if route := routes.get(name.partition("/")[0]):
+            assert event["routeKey"] == event["requestContext"]["routeKey"] == route
+            has_authorizer = "authorizer" in event["requestContext"]
+            assert has_authorizer == (name != "list_message_groups/without_a_token")
+            if has_authorizer:
+                claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
+                assert claims["sub"] in {user.cognito_user_id for user in seed_users()}
+                assert claims["token_use"] == "access"
 
 
 def test_metrics_say_what_became_of_a_batch(
-    seeded: DynamoDBRepository, capsys: pytest.CaptureFixture[str]
+    stores: Stores, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    invoke(json.loads((EVENTS / "many_groups.json").read_text()))
+    invoke("update_message_groups", sample_events.event("update_message_groups/many_groups"))
     line = next(line for line in capsys.readouterr().out.splitlines() if '"_aws"' in line)
     metrics = json.loads(line)
     assert metrics["Moves"] == [3.0]
@@ -126,8 +107,8 @@ def test_metrics_say_what_became_of_a_batch(
     assert len(metrics["GroupLag"]) == 3
 
 
-def test_the_events_are_as_the_streams_of_the_template(stack: Stack) -> None:
-    for path in EVENTS.glob("*.json"):
-        for record in json.loads(path.read_text())["Records"]:
-            assert record["eventSource"] == "aws:dynamodb"
-            assert record["dynamodb"]["Keys"]["pk"]["S"].startswith(keys.MESSAGE_PREFIX)
+def test_stream_events_are_as_the_streams_of_the_template() -> None:
+    for path in (EVENTS / "update_message_groups").glob("*.json"):
+        for entry in json.loads(path.read_text())["Records"]:
+            assert entry["eventSource"] == "aws:dynamodb"
+            assert entry["dynamodb"]["Keys"]["pk"]["S"].startswith(keys.MESSAGE_PREFIX)

@@ -30,7 +30,13 @@ STOP_SECONDS = 20.0
 class LocalCloud:
     """One `python -m local` process with a state folder of its own."""
 
-    def __init__(self, state: Path, *, stdin: int = subprocess.DEVNULL, **environment: str) -> None:
+    def __init__(
+        self,
+        state: Path,
+        *arguments: str,
+        stdin: int = subprocess.DEVNULL,
+        **environment: str,
+    ) -> None:
         self.state = state
         self.log = state.with_suffix(".log")
         self.environment = {
@@ -41,13 +47,15 @@ class LocalCloud:
             "LOCAL_STATE": str(state),
             **environment,
         }
-        for name in set(self.environment) & {"KEEP", "DATABASE_URL", "HOST"} - set(environment):
+        for name in set(self.environment) & {"KEEP", "DATABASE_URL", "HOST", "BRIDGE_HOST"} - set(
+            environment
+        ):
             del self.environment[name]
         path = [ROOT, ROOT / "layers" / "messaging", ROOT / "layers" / "directory"]
         self.environment["PYTHONPATH"] = os.pathsep.join(map(str, path))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "local"],
+                [sys.executable, "-m", "local", *arguments],
                 env=self.environment,
                 stdin=stdin,
                 stdout=log,
@@ -152,8 +160,8 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     """Starts a local cloud in a new state folder, or in a given one; none outlives the tests."""
     started: list[LocalCloud] = []
 
-    def start(state: Path | None = None, **options: Any) -> LocalCloud:
-        cloud = LocalCloud(state or tmp_path_factory.mktemp("cloud") / "s", **options)
+    def start(state: Path | None = None, *arguments: str, **options: Any) -> LocalCloud:
+        cloud = LocalCloud(state or tmp_path_factory.mktemp("cloud") / "s", *arguments, **options)
         started.append(cloud)
         return cloud
 

@@ -110,11 +110,14 @@ LAYERS = {
     "deadline": {"errors"},
     "config": {"errors"},
     "entities": {"keys", "errors"},
+    "sam_local": set[str](),
     "repository": {"keys", "errors", "deadline", "config", "entities"},
     "moves": {"keys", "entities", "repository"},
     "stream": {"keys", "errors", "entities", "repository", "moves"},
     "message_groups": {"keys", "errors", "entities", "repository"},
-    "api": {"keys", "errors", "deadline", "entities", "repository", "message_groups"},
+    "api": {
+        *("keys", "errors", "deadline", "entities", "sam_local", "repository", "message_groups"),
+    },
 }
 
 

@@ -7,13 +7,12 @@ five minutes in a warm environment, absence never.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any, Self
 
 from cachetools import TTLCache, cached
 
 from directory.connection import Database, Row, database
+from directory.statements import statement
 from messaging.entities import User
 from messaging.errors import MessagingError, UserNotFoundError, UserNotRegisteredError
 
@@ -92,7 +91,7 @@ def check_sign_up(profile: Profile) -> None:
         The database does not answer.
     """
     _validate(profile)
-    if database().fetch_one(_statement("holder_of_handle"), vars(profile)):
+    if database().fetch_one(statement("users/holder_of_handle"), vars(profile)):
         raise SignUpError("handle_taken")
 
 
@@ -109,9 +108,9 @@ def register(profile: Profile) -> None:
         The database does not answer.
     """
     _validate(profile)
-    if database().fetch_one(_statement("by_cognito_user_id"), vars(profile)):
+    if database().fetch_one(statement("users/by_cognito_user_id"), vars(profile)):
         return
-    if not database().fetch_one(_statement("register"), vars(profile)):
+    if not database().fetch_one(statement("users/register"), vars(profile)):
         raise SignUpError("handle_taken")
 
 
@@ -127,7 +126,9 @@ def _validate(profile: Profile) -> None:
     TTLCache(maxsize=1024, ttl=REMEMBERED_SECONDS), key=lambda _, cognito_user_id: cognito_user_id
 )
 def _by_cognito_user_id(database: Database, cognito_user_id: str) -> User:
-    row = database.fetch_one(_statement("by_cognito_user_id"), {"cognito_user_id": cognito_user_id})
+    row = database.fetch_one(
+        statement("users/by_cognito_user_id"), {"cognito_user_id": cognito_user_id}
+    )
     if row is None:
         raise UserNotRegisteredError
     return _user(row)
@@ -135,7 +136,7 @@ def _by_cognito_user_id(database: Database, cognito_user_id: str) -> User:
 
 @cached(TTLCache(maxsize=1024, ttl=REMEMBERED_SECONDS), key=lambda _, handle: handle)
 def _by_handle(database: Database, handle: str) -> User:
-    row = database.fetch_one(_statement("short"), {"handle": handle})
+    row = database.fetch_one(statement("users/short"), {"handle": handle})
     if row is None:
         raise UserNotFoundError
     return _user(row)
@@ -143,8 +144,3 @@ def _by_handle(database: Database, handle: str) -> User:
 
 def _user(row: Row) -> User:
     return User(uuid=str(row["uuid"]), handle=row["handle"], display_name=row["display_name"])
-
-
-@cache
-def _statement(name: str) -> str:
-    return files("directory").joinpath("sql", "users", f"{name}.sql").read_text()

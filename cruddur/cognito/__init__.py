@@ -1,0 +1,1 @@
+"""The user pool: who can sign in."""

@@ -1,0 +1,75 @@
+"""``bin/cognito/token HANDLE``: an access token, to call the API with."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cruddur.cognito.pool import list_sign_ins
+from cruddur.command import Run
+from cruddur.errors import CommandError
+from cruddur.seed import PASSWORD, seed_users
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+
+def access_token(
+    cognito: "CognitoIdentityProviderClient", client_id: str, email: str, password: str
+) -> str:
+    """Return an access token for who signs in with `email`."""
+    try:
+        answer = cognito.initiate_auth(
+            AuthFlow="USER_PASSWORD_AUTH",
+            ClientId=client_id,
+            AuthParameters={"USERNAME": email, "PASSWORD": password},
+        )
+    except cognito.exceptions.NotAuthorizedException as error:
+        raise CommandError(
+            f"{email} cannot sign in with this password: give it with --password."
+        ) from error
+    if "AuthenticationResult" not in answer:
+        raise CommandError(f"{email} has to answer first: {answer.get('ChallengeName')}.")
+    return answer["AuthenticationResult"]["AccessToken"]
+
+
+def token(
+    run: Run,
+    *,
+    password: Annotated[
+        str, typer.Option(envvar="CRUDDUR_PASSWORD", help="Locally that of the seed, if not given.")
+    ] = "",
+) -> None:
+    """Print an access token for a user, named by handle or e-mail address.
+
+    Locally without asking for a password.
+    """
+    (handle,) = run.words
+    if not password:
+        password = (
+            typer.prompt("Password", hide_input=True, err=True) if run.target.is_prod else PASSWORD
+        )
+    found = access_token(
+        run.target.client("cognito-idp"),
+        run.target.output("UserPoolClientId"),
+        _email(run, handle),
+        password,
+    )
+    run.output.result(found, access_token=found)
+
+
+def _email(run: Run, handle: str) -> str:
+    """Return the address of a handle's sign-in; locally the seed knows it without a look.
+
+    Cognito is asked for all users, since it finds handles in their exact spelling only; an address
+    saves that.
+    """
+    if "@" in handle.lstrip("@"):
+        return handle
+    if not run.target.is_prod:
+        for user in seed_users():
+            if user.user.handle == handle and user.cognito_user_id is None:
+                return user.email
+    found = list(list_sign_ins(run.target, handle=handle))
+    if len(found) != 1:
+        raise CommandError(f"{len(found)} sign-ins have the handle {handle}.")
+    return str(found[0]["email"])

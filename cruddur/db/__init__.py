@@ -1,0 +1,1 @@
+"""The directory: its database, schema, users and their sign-ins."""

@@ -1,0 +1,48 @@
+"""``bin/db/schema-load``, ``migrate``, ``seed``: what is in the database."""
+
+from typing import Annotated
+
+import typer
+
+from cruddur import database
+from cruddur.command import Run
+from cruddur.ddb.load import load_user
+from cruddur.seed import seed_rows
+from directory.sign_ins import MOCK
+
+
+def schema_load(run: Run) -> None:
+    """Load the schema; on AWS also make the user that the functions sign in as."""
+    # Locally the functions sign in as the owner; a database of one's own may allow no new role.
+    _apply(run, "schema-load" if run.target.is_prod else "migrate")
+
+
+def migrate(run: Run) -> None:
+    """Apply the migrations that the database does not have yet."""
+    _apply(run, "migrate")
+
+
+def _apply(run: Run, action: str) -> None:
+    run.confirm("This applies migrations.")
+    applied = database.perform(run.target, action)["applied"]
+    names = ", ".join(applied) or "nothing, the schema is up to date"
+    run.output.result(f"Applied: {names}.", applied=applied)
+
+
+def seed(
+    run: Run,
+    *,
+    users: Annotated[
+        int, typer.Option(min=0, help="Also the users of bin/ddb/seed --messages, so many.")
+    ] = 0,
+    random_seed: Annotated[int, typer.Option(min=0, help="With --users: as there.")] = 1,
+) -> None:
+    """Write the users of db/seed and one activity; rows that are there keep their sign-in."""
+    run.confirm("This writes example users.")
+    rows = seed_rows()
+    rows["users"] += [
+        vars(user) | {"email": f"{user.handle}@example.com", "cognito_user_id": MOCK}
+        for user in (load_user(random_seed, number) for number in range(users))
+    ]
+    done = database.perform(run.target, "seed", **rows)
+    run.output.result(f"Wrote {done['users']} users and {done['activities']} activities.", **done)

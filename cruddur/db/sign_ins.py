@@ -1,0 +1,43 @@
+"""``bin/db/update_cognito_user_ids`` and ``set-cognito-id``: who is whom."""
+
+from typing import Annotated
+
+import typer
+
+from cruddur import database
+from cruddur.cognito.link import fail_unless, link_sign_ins
+from cruddur.command import Run
+
+
+def update_cognito_user_ids(
+    run: Run,
+    *,
+    relink: Annotated[
+        bool,
+        typer.Option(
+            "--relink",
+            help="Also rows that are linked otherwise, or have another e-mail address.",
+        ),
+    ] = False,
+) -> None:
+    """Link the sign-ins of the user pool with the directory's rows, by handle, all or none.
+
+    The e-mail addresses have to agree, too: a handle alone could be claimed by somebody else.
+    Exit status 1 when a sign-in with a row's handle is not linked.
+    """
+    run.confirm("This links sign-ins with users.")
+    fail_unless(link_sign_ins(run, relink=relink))
+
+
+def set_cognito_id(run: Run) -> None:
+    """Link one row with a sign-in, whatever it was linked with; MOCK for none."""
+    handle, cognito_user_id = run.words
+    run.confirm(f"This gives the account of {handle} to {cognito_user_id}.")
+    row = database.perform(
+        run.target, "set-cognito-id", handle=handle.lstrip("@"), cognito_user_id=cognito_user_id
+    )
+    run.output.result(
+        f"{row['handle']} has the cognito_user_id {cognito_user_id}.",
+        **row,
+        cognito_user_id=cognito_user_id,
+    )

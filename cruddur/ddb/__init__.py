@@ -1,0 +1,1 @@
+"""The DynamoDB table: made, filled, read and dropped."""

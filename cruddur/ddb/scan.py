@@ -1,0 +1,26 @@
+"""``bin/ddb/scan``: every item, as it comes; memory does not grow with the table."""
+
+import itertools
+from typing import Annotated
+
+import typer
+
+from cruddur.command import Run
+from cruddur.ddb.paging import Reading
+
+
+def scan(
+    run: Run,
+    *,
+    limit: Annotated[int, typer.Option(min=0, help="Stop after so many items; 0: all.")] = 0,
+) -> None:
+    """Print every item of the table, a line each; --json has all attributes whole."""
+    client = run.target.client("dynamodb")
+    page = {"Limit": limit} if limit else {}
+    reading = Reading(client.scan, TableName=run.target.output("TableName"), **page)
+    items = 0
+    for item in itertools.islice(reading.items(), limit or None):
+        items += 1
+        rest = "  ".join(f"{name}={item[name]}" for name in sorted(item.keys() - {"pk", "sk"}))
+        run.output.line(f"{item['pk']}  {item['sk']}  {rest}", item)
+    typer.echo(f"{items} items, {reading.capacity:g} read units.", err=True)

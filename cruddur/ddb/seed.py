@@ -1,0 +1,122 @@
+"""``bin/ddb/seed``: the conversations of db/seed, or any number for load tests."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress
+
+from cruddur.command import Run
+from cruddur.ddb.load import LoadGroup, TooManyGroupsError, load_groups, load_messages
+from cruddur.ddb.paging import BATCH_ITEMS, BatchWriter, Reading
+from cruddur.errors import CommandError
+from cruddur.parallel import in_parallel
+from cruddur.seed import seed_message_groups, write_conversations
+from cruddur.terminal import progress_bar
+from messaging.deadline import Deadline
+from messaging.repository import DynamoDBRepository
+
+_WORKERS = 4
+
+
+def seed(
+    run: Run,
+    *,
+    messages: Annotated[
+        int, typer.Option(min=0, help="For load tests: so many messages; 0: those of db/seed.")
+    ] = 0,
+    users: Annotated[int, typer.Option(min=2, help="With --messages: between so many users.")] = 50,
+    groups: Annotated[int, typer.Option(min=1, help="With --messages: in so many groups.")] = 100,
+    random_seed: Annotated[
+        int, typer.Option(min=0, help="With --messages: the same seed makes the same items.")
+    ] = 1,
+    reset: Annotated[bool, typer.Option("--reset", help="Empty the table first.")] = False,
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Calls at a time.")] = _WORKERS,
+) -> None:
+    """Write conversations: a long one and two short ones, or with --messages a load.
+
+    The same again changes nothing; what was interrupted is completed. Group rows show the last
+    message from the start. The users of a load are rows of the directory after bin/db/seed --users.
+    """
+    try:
+        load = messages and load_groups(
+            users=users, groups=groups, messages=messages, random_seed=random_seed
+        )
+    except TooManyGroupsError as error:
+        raise typer.BadParameter(str(error)) from error
+    if reset and run.target.is_prod:
+        raise CommandError("A table on AWS is not emptied: --reset is for the local cloud.")
+    run.confirm(f"This writes {messages or 'the seeded'} messages.")
+    table = _Table(
+        client=run.target.client("dynamodb"),
+        name=run.target.output("TableName"),
+        workers=workers,
+    )
+    began = time.monotonic()
+    deleted = 0
+    with progress_bar() as bar:
+        if reset:
+            deleted = sum(_counted(bar, "emptying the table", None, table.empty()))
+        if load:
+            table.make_groups(load, bar)
+            written = sum(_counted(bar, "messages", messages, table.put(load)))
+        else:
+            write_conversations(table.repository, datetime.now(UTC))
+            written = sum(len(group.messages) for group in seed_message_groups())
+    seconds = time.monotonic() - began
+    run.output.result(
+        (f"Deleted {deleted} items. " if reset else "")
+        + f"Wrote {written} messages in {seconds:.1f} s, {written / seconds:.0f} a second.",
+        deleted=deleted,
+        messages=written,
+        seconds=round(seconds, 3),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Table:
+    client: Any
+    name: str
+    workers: int
+
+    @property
+    def repository(self) -> DynamoDBRepository:
+        return DynamoDBRepository(self.client, self.name, deadline=Deadline())
+
+    def empty(self) -> Iterator[int]:
+        """Delete every item; yield how many at a time."""
+        reading = Reading(self.client.scan, TableName=self.name, ProjectionExpression="pk, sk")
+        writer = BatchWriter(self.client, self.name)
+        batches = itertools.batched(reading.items(), BATCH_ITEMS, strict=False)
+        yield from in_parallel(writer.delete, batches, workers=self.workers)
+
+    def make_groups(self, groups: list[LoadGroup], bar: Progress) -> None:
+        """Write the groups before their messages: a reader of the stream finds them complete."""
+        repository = self.repository
+
+        def make(group: LoadGroup) -> int:
+            last = group.message(group.messages - 1)
+            repository.create_message_group(group.pair(), group.members(), group.rows(), last)
+            return 1
+
+        made = in_parallel(make, groups, workers=self.workers)
+        for _ in _counted(bar, "groups", len(groups), made):
+            pass
+
+    def put(self, groups: list[LoadGroup]) -> Iterator[int]:
+        """Write the messages of groups; yield how many at a time."""
+        writer = BatchWriter(self.client, self.name)
+        items = (message.to_item() for message in load_messages(groups))
+        batches = itertools.batched(items, BATCH_ITEMS, strict=False)
+        yield from in_parallel(writer.put, batches, workers=self.workers)
+
+
+def _counted(bar: Progress, what: str, total: int | None, steps: Iterator[int]) -> Iterator[int]:
+    task = bar.add_task(what, total=total)
+    for step in steps:
+        bar.advance(task, step)
+        yield step

@@ -1,0 +1,147 @@
+"""What operators do to the directory. Each ends in the same state however often it is done.
+
+An operation takes and gives JSON values, and runs as one transaction: the way to a private
+database is the function ``load_schema``, which performs them there; the commands perform the same
+ones on the local database.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from psycopg2 import errors
+from psycopg2.extras import RealDictCursor, execute_batch
+
+from directory import schema, sign_ins
+from directory.app_user import create_app_user
+from directory.statements import statement
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
+
+type Values = dict[str, Any]
+type Operation = Callable[[Connection, Values], Values]
+
+
+class OperationError(Exception):
+    """An operation was not carried out; its text tells an operator why."""
+
+
+def perform(connection: "Connection", event: Mapping[str, Any]) -> Values:
+    """Carry out the operation that the event's ``action`` names, with the event's other values.
+
+    Returns
+    -------
+    dict
+        JSON values; each operation says which.
+
+    Raises
+    ------
+    OperationError
+        It cannot be done, or there is no such operation; nothing was changed.
+    """
+    operation = OPERATIONS.get(event["action"])
+    if operation is None:
+        raise OperationError(f"There is no action {event['action']}: is the stack up to date?")
+    try:
+        return operation(connection, dict(event))
+    except errors.UndefinedTable as error:
+        raise OperationError("The schema is not loaded: run bin/db/schema-load.") from error
+    except (errors.CheckViolation, errors.UniqueViolation) as error:
+        detail = error.diag.message_detail or error.diag.message_primary
+        raise OperationError(f"The database refuses it: {detail}") from error
+
+
+def _schema_load(connection: "Connection", _: Values) -> Values:
+    """Give {"applied": names of the migrations}; make the user of the functions, too."""
+    applied = schema.migrate(connection)
+    create_app_user(connection)
+    return {"applied": applied}
+
+
+def _migrate(connection: "Connection", _: Values) -> Values:
+    """Give {"applied": names of the migrations}."""
+    return {"applied": schema.migrate(connection)}
+
+
+def _seed(connection: "Connection", values: Values) -> Values:
+    """Take `users` and `activities`, rows of their tables; give how many there are of each."""
+    with connection, connection.cursor() as cursor:
+        execute_batch(cursor, statement("users/seed"), values["users"])
+        execute_batch(cursor, statement("activities/seed"), values["activities"])
+    return {"users": len(values["users"]), "activities": len(values["activities"])}
+
+
+def _sessions(connection: "Connection", _: Values) -> Values:
+    """Give {"sessions": [...]}, those of others on this database."""
+    return {"sessions": _rows(connection, "sessions/all", {})}
+
+
+def _kill_all(connection: "Connection", _: Values) -> Values:
+    """End the sessions of others on this database; give {"ended": how many}."""
+    (row,) = _rows(connection, "sessions/end_all", {})
+    return row
+
+
+def _update_cognito_user_ids(connection: "Connection", values: Values) -> Values:
+    """Take `sign_ins` and `relink` (see `sign_ins.link`); give {"findings": [...]}."""
+    with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(statement("users/all_for_update"))
+        rows = [sign_ins.Row(**row | {"uuid": str(row["uuid"])}) for row in cursor.fetchall()]
+        found = [sign_ins.SignIn(**sign_in) for sign_in in values["sign_ins"]]
+        findings = sign_ins.match(rows, found, relink=values["relink"])
+        updated = [vars(f) for f in findings if f.state is sign_ins.State.UPDATED]
+        # An id that changes rows is taken from the old one first: it is unique.
+        ids = [finding["cognito_user_id"] for finding in updated]
+        cursor.execute(statement("users/unlink"), {"cognito_user_ids": ids})
+        execute_batch(cursor, statement("users/link"), updated)
+    return {"findings": [vars(finding) | {"state": finding.state.value} for finding in findings]}
+
+
+def _set_cognito_id(connection: "Connection", values: Values) -> Values:
+    """Take `handle` and `cognito_user_id`; give {"uuid", "handle"} of the row."""
+    found = _rows(connection, "users/link", values)
+    if not found:
+        raise OperationError(f"There is no user {values['handle']}.")
+    return found[0]
+
+
+def _find_user(connection: "Connection", values: Values) -> Values:
+    """Take `handle`; give {"uuid", "handle", "display_name"}."""
+    found = _rows(connection, "users/short", values)
+    if not found:
+        raise OperationError(f"There is no user {values['handle']}.")
+    return found[0]
+
+
+def _register(connection: "Connection", values: Values) -> Values:
+    """Take a profile (`users.Profile`); give {"uuid"} of the row it has now."""
+    found = _rows(connection, "users/by_cognito_user_id", values)
+    found = found or _rows(connection, "users/register", values)
+    if not found:
+        raise OperationError(f"The handle {values['handle']} is somebody else's.")
+    return {"uuid": found[0]["uuid"]}
+
+
+def _rows(connection: "Connection", name: str, values: Values) -> list[Values]:
+    """Run a statement in a transaction of its own; return its rows as JSON values."""
+    with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        cursor.execute(statement(name), values)
+        rows = cursor.fetchall()
+    return [{key: _json(value) for key, value in row.items()} for row in rows]
+
+
+def _json(value: Any) -> Any:
+    return value if value is None or isinstance(value, int | str) else str(value)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "schema-load": _schema_load,
+    "migrate": _migrate,
+    "seed": _seed,
+    "sessions": _sessions,
+    "kill-all": _kill_all,
+    "update_cognito_user_ids": _update_cognito_user_ids,
+    "set-cognito-id": _set_cognito_id,
+    "find-user": _find_user,
+    "register": _register,
+}

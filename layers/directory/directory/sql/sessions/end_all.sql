@@ -1,0 +1,5 @@
+-- Amazon's own sessions on RDS cannot be ended.
+SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) AS ended
+FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+    AND usename <> 'rdsadmin'

@@ -1,0 +1,59 @@
+"""The part of template.yaml that outlives its stack, as a template to import what is there.
+
+    bin/python -m local.retained > .build/retained.json
+
+An import takes no SAM template, and names everything that is in its own: this is the table and
+the pool, with the parameters and conditions that they refer to. `docs/deploy.md` has the rest.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from samtranslator.yaml_helper import yaml_parse
+
+from local.settings import ROOT
+
+__all__ = ["retained_template"]
+
+
+def retained_template() -> dict[str, Any]:
+    """What template.yaml says of the resources that it keeps when the stack is deleted."""
+    document = yaml_parse((ROOT / "template.yaml").read_text())
+    resources = {
+        name: {key: value for key, value in resource.items() if key != "Metadata"}
+        for name, resource in document["Resources"].items()
+        if resource.get("DeletionPolicy") == "Retain"
+    }
+    conditions = _named(document["Conditions"], resources)
+    parameters = _named(document["Parameters"], [resources, conditions])
+    template: dict[str, Any] = {
+        "AWSTemplateFormatVersion": document["AWSTemplateFormatVersion"],
+        "Description": document["Description"],
+        "Parameters": parameters,
+        "Conditions": conditions,
+        "Resources": resources,
+    }
+    return template
+
+
+def _named(declared: dict[str, Any], where: Any) -> dict[str, Any]:
+    """The declarations whose names stand in `where`."""
+    words = set(_strings(where))
+    return {name: declaration for name, declaration in declared.items() if name in words}
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item)
+    elif isinstance(value, str):
+        yield value
+
+
+if __name__ == "__main__":
+    json.dump(retained_template(), sys.stdout, indent=2)

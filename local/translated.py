@@ -1,0 +1,12 @@
+"""template.yaml as CloudFormation gets it, for checkov: of SAM's own resources it knows little.
+
+bin/python -m local.translated > .build/translated.json
+"""
+
+import json
+import sys
+
+from local.template import read_stack
+
+if __name__ == "__main__":
+    json.dump(read_stack().document, sys.stdout, indent=2)

@@ -1,0 +1,282 @@
+"""The sample events in events/: what each answers, and what it leaves in the stores.
+
+One table, for the handlers on moto and for `sam local invoke`.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest.mock import ANY
+
+import psycopg2
+from psycopg2.extras import RealDictCursor
+
+from cruddur.seed import seed_message_groups, seed_users
+from messaging import keys
+from messaging.entities import Item
+from messaging.repository import from_dynamodb, to_dynamodb
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+EVENTS = Path(__file__).parents[2] / "events"
+LONG, OLD, SINGLE = (group.uuid for group in seed_message_groups())
+USERS = {user.user.handle: user.user for user in seed_users()}
+
+type Slot = tuple[str, str]
+
+ALL_DONE = {"batchItemFailures": list[str]()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected:
+    """What an event does.
+
+    Attributes
+    ----------
+    answer
+        The function's answer, see `answer`.
+    shows
+        The message that both members' rows show in the end, by message group; where there was
+        no such group, by ``new``. No other row changes.
+    added
+        What is written beside group rows: the beginnings of their pks, sorted.
+    users
+        Handles of the users who are written.
+    """
+
+    answer: Any
+    shows: Mapping[str, str] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+
+def problem(status: HTTPStatus, code: str) -> dict[str, Any]:
+    body = {"type": "about:blank", "title": status.phrase, "status": status, "errors": [code]}
+    return {"status": status, "body": body}
+
+
+def sent(status: int, group: Any, number: str, text: str) -> dict[str, Any]:
+    body = {
+        "message_group_uuid": group,
+        "uuid": f"00000000-0000-4000-8000-0000000000{number}",
+        "display_name": "Sampler",
+        "handle": "sampler",
+        "message": text,
+        "created_at": ANY,
+    }
+    return {"status": status, "body": body}
+
+
+def moved(shows: Mapping[str, str], *, added: tuple[str, ...] = ()) -> Expected:
+    return Expected(answer=ALL_DONE, shows=shows, added=added)
+
+
+_SENT = (keys.MESSAGE_PREFIX, keys.SENT_PREFIX)
+_ASKED = "Is the sample box on your side of the pier or on mine?"
+_BAYKO = {"display_name": "Bayko", "handle": "bayko"}
+_NEW_GROUP = "Do you have the sample box?"
+_EXISTING_GROUP = "On my side, under the bench."
+_NEXT = "I bring it over at noon."
+
+EXPECTED: dict[str, Expected] = {
+    "list_messages/newest_first": Expected(
+        answer={
+            "status": 200,
+            "body": [_BAYKO | {"uuid": ANY, "message": _ASKED, "created_at": ANY}],
+        }
+    ),
+    "list_messages/not_a_member": Expected(
+        answer=problem(HTTPStatus.NOT_FOUND, "message_group_not_found")
+    ),
+    "list_message_groups/newest_first": Expected(
+        answer={
+            "status": 200,
+            "body": [_BAYKO | {"uuid": SINGLE, "message": _ASKED, "created_at": ANY}],
+        }
+    ),
+    "list_message_groups/without_a_token": Expected(
+        answer=problem(HTTPStatus.UNAUTHORIZED, "unauthorized")
+    ),
+    "create_message_group/new_group": Expected(
+        answer=sent(201, ANY, "c1", _NEW_GROUP),
+        shows={"new": _NEW_GROUP},
+        added=(keys.MEMBERS_PREFIX, keys.MESSAGE_PREFIX, keys.PAIR_PREFIX, keys.SENT_PREFIX),
+    ),
+    "create_message_group/existing_group": Expected(
+        answer=sent(200, SINGLE, "c2", _EXISTING_GROUP),
+        shows={SINGLE: _EXISTING_GROUP},
+        added=_SENT,
+    ),
+    "create_message/next_message": Expected(
+        answer=sent(200, SINGLE, "d1", _NEXT), shows={SINGLE: _NEXT}, added=_SENT
+    ),
+    "create_message/blank_message": Expected(
+        answer=problem(HTTPStatus.UNPROCESSABLE_CONTENT, "message_blank")
+    ),
+    "get_user_short/bayko": Expected(
+        answer={"status": 200, "body": _BAYKO | {"uuid": USERS["bayko"].uuid}}
+    ),
+    "get_user_short/unknown_handle": Expected(
+        answer=problem(HTTPStatus.NOT_FOUND, "user_not_found")
+    ),
+    # A trigger that lets someone pass gives its event back.
+    "check_sign_up/free_handle": Expected(answer="event"),
+    "check_sign_up/taken_handle": Expected(answer={"error": "handle_taken"}),
+    "confirm_user/new_user": Expected(answer="event", users=("tidal",)),
+    "confirm_user/new_password": Expected(answer="event"),
+    "load_schema/again": Expected(answer={"applied": []}),
+    "update_message_groups/insert": moved({LONG: "Are the sandwiches packed?"}),
+    "update_message_groups/many_groups": moved(
+        {LONG: "And the tea?", OLD: "Any news from the pier?", SINGLE: "Found the box."}
+    ),
+    "update_message_groups/duplicates": moved({LONG: "Twice, for the echo."}),
+    "update_message_groups/out_of_order": moved({LONG: "Said second, came first."}),
+    "update_message_groups/first_message": moved({}),
+    "update_message_groups/modify_and_remove": moved({}),
+    "update_message_groups/poison": moved({LONG: "After the poison."}, added=(keys.FAILED_PK,)),
+    "update_message_groups/reference_key": moved({LONG: "In local time."}),
+}
+
+
+def event(name: str) -> Any:
+    """Return a sample event, by its folder's and its own name."""
+    return json.loads((EVENTS / f"{name}.json").read_text())
+
+
+def answer(name: str, payload: Any) -> Any:
+    """Return what a function answered, as the table has it.
+
+    HTTP answers are ``{"status", "body"}``, errors ``{"error": message}``; "event" stands for the
+    event itself.
+    """
+    if payload == event(name) and payload:
+        return "event"
+    if isinstance(payload, dict) and "statusCode" in payload:
+        return {"status": payload["statusCode"], "body": json.loads(payload["body"])}
+    if isinstance(payload, dict) and "errorMessage" in payload:
+        return {"error": payload["errorMessage"]}
+    return payload
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """Everything in the table, and the users."""
+
+    items: Mapping[Slot, Item]
+    users: Mapping[str, Mapping[str, Any]]
+
+    def rows(self) -> dict[Slot, Item]:
+        """Return the group rows by group and owner, each of which has exactly one."""
+        found = [item for (pk, _), item in self.items.items() if _is_row(pk)]
+        by_slot = {(row["message_group_uuid"], row["pk"]): row for row in found}
+        assert len(by_slot) == len(found)
+        return by_slot
+
+    def others(self) -> dict[Slot, Item]:
+        """Return what is beside the group rows."""
+        return {key: item for key, item in self.items.items() if not _is_row(key[0])}
+
+
+def _is_row(pk: str) -> bool:
+    return pk.startswith(keys.MESSAGE_GROUP_PREFIX)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stores:
+    """The table and the database that a function works on."""
+
+    dynamodb: "DynamoDBClient"
+    table_name: str
+    database_url: str
+
+    def read(self) -> Contents:
+        pages = self.dynamodb.get_paginator("scan").paginate(
+            TableName=self.table_name, ConsistentRead=True
+        )
+        items = [from_dynamodb(item) for page in pages for item in page["Items"]]
+        with self._cursor() as cursor:
+            cursor.execute("SELECT * FROM public.users")
+            users = {row["handle"]: dict(row) for row in cursor.fetchall()}
+        return Contents(items={(item["pk"], item["sk"]): item for item in items}, users=users)
+
+    def restore(self, before: Contents) -> None:
+        """Make everything as it was."""
+        after = self.read()
+        for pk, sk in after.items.keys() - before.items.keys():
+            self.dynamodb.delete_item(
+                TableName=self.table_name, Key=to_dynamodb({"pk": pk, "sk": sk})
+            )
+        for key, item in before.items.items():
+            if after.items.get(key) != item:
+                self.dynamodb.put_item(TableName=self.table_name, Item=to_dynamodb(item))
+        with self._cursor() as cursor:
+            for handle in after.users.keys() - before.users.keys():
+                cursor.execute("DELETE FROM public.users WHERE handle = %s", (handle,))
+        assert self.read() == before
+
+    def _cursor(self) -> Any:
+        return _committed(self.database_url)
+
+
+class _committed:  # noqa: N801 - a context manager
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg2.connect(url, cursor_factory=RealDictCursor)
+
+    def __enter__(self) -> Any:
+        return self._connection.cursor()
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.commit()
+        self._connection.close()
+
+
+def new_messages(before: Contents, after: Contents) -> list[Item]:
+    """Return the messages that came, as the stream has them."""
+    return [
+        item
+        for key, item in after.items.items()
+        if key not in before.items and key[0].startswith(keys.MESSAGE_PREFIX)
+    ]
+
+
+def check(name: str, before: Contents, after: Contents) -> None:
+    """Assert that the stores hold what they held, and what the event is to leave there."""
+    expected = EXPECTED[name]
+    added = {key: item for key, item in after.others().items() if key not in before.items}
+    assert {key: after.items.get(key) for key in before.others()} == before.others()
+    found = sorted(pk.partition("#")[0] for pk, _ in added)
+    assert found == [beginning.rstrip("#") for beginning in expected.added]
+    _check_rows(expected, dict(_sks(name, before, after)), before.rows(), after.rows())
+    assert {handle: after.users.get(handle) for handle in before.users} == before.users
+    assert sorted(after.users.keys() - before.users.keys()) == sorted(expected.users)
+
+
+def _sks(name: str, before: Contents, after: Contents) -> Iterator[tuple[str, str]]:
+    """Yield text and sk of the messages that the event holds, or that it made."""
+    for record in event(name).get("Records", ()):
+        if "NewImage" in record["dynamodb"]:
+            message = from_dynamodb(record["dynamodb"]["NewImage"]).get("message", "")
+            yield message, record["dynamodb"]["Keys"]["sk"]["S"]
+    for item in new_messages(before, after):
+        yield item["message"], item["sk"]
+
+
+def _check_rows(
+    expected: Expected,
+    sks: Mapping[str, str],
+    before: Mapping[Slot, Item],
+    after: Mapping[Slot, Item],
+) -> None:
+    new = after.keys() - before.keys()
+    assert before.keys() <= after.keys()
+    assert len(new) == (2 if "new" in expected.shows else 0)
+    for slot, row in after.items():
+        group = "new" if slot in new else slot[0]
+        shown = {}
+        if text := expected.shows.get(group):
+            shown = {"message": text, "sk": sks[text]}
+        assert row == before.get(slot, row) | shown

@@ -1,0 +1,163 @@
+"""Every operator command on a running local cloud of its own, as the README tells to use them."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner, Result
+
+from cruddur.cli import app
+from tests.local.conftest import ROOT, LocalCloud
+
+GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
+
+
+class Operated:
+    """A local cloud, and the commands on it."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+        self.stack = cloud.wait_until_ready()
+
+    def script(self, path: str, *arguments: str) -> str:
+        """Run a script in bin/ from another directory; return its stdout."""
+        return subprocess.run(
+            [str(ROOT / "bin" / path), *arguments],
+            env=self.cloud.environment | {"AWS_ENDPOINT_URL": "http://192.0.2.1:1"},
+            cwd="/",
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        ).stdout
+
+    def run(self, command: str, *, status: int = 0) -> Result:
+        """Run a command in this process, which saves its start."""
+        result = CliRunner().invoke(app, command.split())
+        assert result.exit_code == status, result.output
+        return result
+
+    def rows(self, command: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.run(f"{command} --json").stdout.splitlines()]
+
+    def api(self, path: str) -> list[dict[str, Any]]:
+        """What the API answers a seeded user."""
+        token = self.run("cognito token grahams").stdout.strip()
+        answer = httpx.get(
+            f"{self.stack['ApiUrl']}{path}",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+            trust_env=False,
+        )
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
+
+
+@pytest.fixture(scope="module")
+def started(start_cloud: Callable[..., LocalCloud]) -> Iterator[Operated]:
+    cloud = start_cloud()
+    yield Operated(cloud)
+    cloud.stop()
+
+
+@pytest.fixture
+def operated(started: Operated, monkeypatch: pytest.MonkeyPatch) -> Operated:
+    monkeypatch.setenv("LOCAL_STATE", str(started.cloud.state))
+    return started
+
+
+def test_the_sequence_of_the_bootcamp_from_setup_to_drop(operated: Operated) -> None:
+    assert len(operated.api("/api/message_groups")) == 2
+    assert operated.script("db/setup").count("updated ") == 5
+    assert operated.rows("ddb schema-load") == [{"table": "cruddur-messages", "made": False}]
+    assert operated.rows("ddb seed")[0]["messages"] == 108
+    assert len(operated.script("ddb/scan").splitlines()) == 120
+    shown = operated.script("ddb/patterns/get-conversation", "--limit", "3").splitlines()
+    assert len(shown) == 3
+    assert "Same time next month. I will bring" in shown[-1]
+    *groups, summary = operated.rows("ddb patterns list-conversations")
+    assert [group["user_handle"] for group in groups] == ["bayko", "reef"]
+    assert summary["summary"]["read_units"] == 0.5
+    assert len(operated.rows("cognito list-users")) == 5
+    linked = {row["state"] for row in operated.rows("db update_cognito_user_ids")}
+    assert linked == {"unchanged", "only_in_directory"}
+    # The functions' kept connections were ended by the drop; people and groups are the same.
+    assert operated.api("/api/message_groups")[0]["uuid"] == GROUP
+
+    dropped = operated.run("ddb drop cruddur-messages")
+    assert "with 120 items" in dropped.stderr
+    assert "restart it" in dropped.stderr
+    assert "bin/ddb/schema-load" in operated.run("ddb scan", status=1).stderr
+    made = operated.run("ddb schema-load")
+    assert "restart it" in made.stderr
+    operated.run("ddb seed")
+    assert len(operated.api(f"/api/messages/{GROUP}?limit=100")) == 100
+
+
+def test_what_is_left_of_the_commands(operated: Operated) -> None:
+    for command in ("create", "schema-load", "migrate", "seed"):
+        operated.run(f"db {command}")
+    (user,) = operated.rows("cognito create-user dory --email dory@example.com")
+    assert user["made"]
+    assert operated.run("cognito token Dory").stdout.count(".") == 2
+    taken = operated.run("cognito create-user REEF --email other@example.com", status=1)
+    assert "handle_taken" in taken.stderr
+    operated.run(f"db set-cognito-id dory {user['cognito_user_id']}")
+    states = {row["handle"]: row["state"] for row in operated.rows("db update_cognito_user_ids")}
+    assert states["dory"] == "unchanged"
+    assert "1 row" in operated.script("db/connect", "-c", "SELECT 1")
+    operated.api("/api/message_groups")
+    assert operated.rows("db sessions")
+    assert operated.rows("db kill-all")[0]["ended"] >= 1
+    operated.api("/api/message_groups")
+    assert operated.rows("ddb list-tables") == [{"table": "cruddur-messages", "of": "this stack"}]
+    operated.run("rds update-sg-rule", status=1)
+
+
+def test_a_load_is_found_equal_and_taken_away_again(operated: Operated) -> None:
+    (written,) = operated.rows("ddb seed --messages 2000 --users 40 --groups 60 --reset")
+    assert written["messages"] == 2000
+    assert len(operated.rows("ddb scan")) == 2000 + 60 * 4
+    operated.run("ddb reconcile --dry-run")
+    assert operated.rows("ddb seed --reset")[0]["deleted"] == 2240
+    assert len(operated.rows("ddb scan")) == 120
+
+
+def test_an_interrupted_seed_is_completed_by_the_next(operated: Operated, tmp_path: Path) -> None:
+    size = ["--messages", "3000", "--users", "40", "--groups", "60"]
+    seeding = subprocess.Popen(
+        [str(ROOT / "bin" / "ddb" / "seed"), *size],
+        env=operated.cloud.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while len(operated.rows("ddb scan --limit 700")) < 700:
+        assert seeding.poll() is None
+    seeding.send_signal(2)
+    _, said = seeding.communicate(timeout=30)
+    assert (seeding.returncode, said) == (130, "Interrupted: run the command again.\n")
+    assert len(operated.rows("ddb scan")) < 3000
+    operated.run(f"ddb seed {' '.join(size)}")
+    assert len(operated.rows("ddb scan")) == 3000 + 60 * 4 + 120
+    operated.run("ddb reconcile --dry-run")
+
+
+def test_a_pipe_that_is_closed_is_no_failure_to_explain(operated: Operated) -> None:
+    script = f"{ROOT}/bin/ddb/scan | head -1"
+    shown = subprocess.run(
+        ["sh", "-c", script],
+        env=os.environ | operated.cloud.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    assert len(shown.stdout.splitlines()) == 1
+    assert "Traceback" not in shown.stderr

@@ -1,0 +1,38 @@
+"""The rehearsal of a deployment: `sam build` and `sam deploy`, to an emulator of AWS.
+
+Only with `make rehearse`, which sets up what it needs and sets REHEARSE. The tests are one story,
+told in the order of the files: deployed, used, updated, taken down, set up again.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from local.postgres import Postgres
+from local.processes import free_port
+from local.state import StateFolder
+from tests.rehearse.cloud import Aws, Project
+from tests.rehearse.stage import Stage
+
+collect_ignore_glob = [] if os.environ.get("REHEARSE") else ["test_*.py"]
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """A stage to deploy, with its PostgreSQL; everything of it is gone at the end."""
+    folder = tmp_path_factory.mktemp("rehearsal")
+    state = StateFolder(folder / "state")
+    state.acquire()
+    postgres = Postgres(state=state, port=free_port(0, "POSTGRES_PORT"))
+    aws = Aws(state)
+    try:
+        postgres.wait()
+        aws.wait()
+        yield Stage(aws=aws, project=Project(folder / "project", aws), database_url=postgres.url)
+    finally:
+        aws.stop()
+        postgres.stop()
+        state.release()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,119 @@
+"""A stage that is deployed, and what its stack is to have."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import psycopg2
+
+from local.template import Stack, read_stack
+from tests.fakes.gateway import Gateway
+from tests.rehearse.cloud import REGION, Aws, Project
+
+STACK = "cruddur-rehearsal"
+TABLE = "cruddur-rehearsal-messages"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """The stack and its surroundings."""
+
+    aws: Aws
+    project: Project
+    database_url: str
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """What the stage is deployed with: on demand, with a PostgreSQL that is there."""
+        return {
+            "TableName": TABLE,
+            "DatabaseAuth": "url",
+            "DatabaseUrl": self.database_url,
+            "AlarmEmail": "operator@example.com",
+        }
+
+    def deploy(self) -> None:
+        self.project.build()
+        self.project.deploy(STACK, self.parameters)
+
+    @cached_property
+    def template(self) -> Stack:
+        """The template that was deployed; what it refers to is known by its physical id."""
+        stack = read_stack(parameters=self.parameters, region=REGION)
+        pool, client = self.ids["UserPool"], self.ids["UserPoolClient"]
+        return (
+            stack.with_created("UserPool", Ref=pool)
+            .with_created("UserPoolClient", Ref=client)
+            .with_created("MessagesTable", Ref=TABLE, StreamArn=self.outputs["TableStreamArn"])
+            .with_created("FailedRecordsQueue", Ref="", Arn=self.queue_arn)
+        )
+
+    @cached_property
+    def queue_arn(self) -> str:
+        url = self.outputs["FailedRecordsQueueUrl"]
+        attributes = self.aws.client("sqs").get_queue_attributes(
+            QueueUrl=url, AttributeNames=["QueueArn"]
+        )
+        return str(attributes["Attributes"]["QueueArn"])
+
+    def describe(self) -> dict[str, Any]:
+        stacks = self.aws.client("cloudformation").describe_stacks(StackName=STACK)
+        return dict(stacks["Stacks"][0])
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        return {o["OutputKey"]: o["OutputValue"] for o in self.describe()["Outputs"]}
+
+    @property
+    def ids(self) -> dict[str, str]:
+        """Physical ids of the stack's resources by logical id."""
+        return {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in self.resources()}
+
+    def resources(self) -> list[dict[str, Any]]:
+        pages = self.aws.client("cloudformation").get_paginator("list_stack_resources")
+        return [
+            r for page in pages.paginate(StackName=STACK) for r in page["StackResourceSummaries"]
+        ]
+
+    def function(self, name: str) -> dict[str, Any]:
+        """The configuration of a function."""
+        found = self.aws.client("lambda").get_function_configuration(FunctionName=self.ids[name])
+        return dict(found)
+
+    def invoke(self, name: str, event: object) -> dict[str, Any]:
+        """The answer of `lambda:Invoke`, its payload read."""
+        answer = self.aws.client("lambda").invoke(
+            FunctionName=self.ids[name], Payload=json.dumps(event).encode(), LogType="Tail"
+        )
+        return {**answer, "Payload": json.loads(answer["Payload"].read())}
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """What the database answers."""
+        connection = psycopg2.connect(self.database_url)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(statement)
+                return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            connection.close()
+
+    @cached_property
+    def gateway(self) -> "DeployedGateway":
+        return DeployedGateway(
+            routes=self.template.routes(),
+            functions={name: f.code for name, f in self.template.functions().items()},
+            stage=self,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeployedGateway(Gateway):
+    """The API of the template in front of the functions that were deployed."""
+
+    stage: Stage
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        answer = self.stage.invoke(function, event)
+        assert "FunctionError" not in answer, answer
+        return answer["Payload"]

@@ -1,0 +1,53 @@
+"""The functions that were deployed run, each with its own layers, environment and role.
+
+The emulator denies what a role does not allow (but knows no LeadingKeys; those are checked in
+tests/integration/test_roles.py).
+"""
+
+import json
+import time
+
+from tests.fakes.people import GRAHAMS, REEF
+from tests.rehearse.stage import Stage
+
+
+def test_a_conversation_goes_through_all_functions(stage: Stage) -> None:
+    for user in (GRAHAMS, REEF):
+        stage.rows(
+            "INSERT INTO public.users (uuid, handle, display_name, email, cognito_user_id) VALUES "
+            f"('{user.uuid}', '{user.handle}', '{user.display_name}', "
+            f"'{user.handle}@example.com', '{user.handle}')"
+        )
+    api = stage.gateway
+    assert api.get("/api/users/reef/short", by="grahams").body["uuid"] == REEF.uuid
+    first = api.post("/api/message_groups", {"handle": "reef", "message": "First"}, by="grahams")
+    assert first.status == 201
+    group = first.body["message_group_uuid"]
+    body = {"message_group_uuid": group, "message": "Second", "message_uuid": GRAHAMS.uuid}
+    assert api.post("/api/messages", body, by="reef").status == 200
+    assert api.post("/api/messages", body, by="reef").status == 200
+    messages = api.get(f"/api/messages/{group}", by="grahams").body
+    assert [row["message"] for row in messages] == ["Second", "First"]
+
+
+def test_the_rows_follow_the_stream(stage: Stage) -> None:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        rows = stage.gateway.get("/api/message_groups", by="grahams").body
+        if [row["message"] for row in rows] == ["Second"]:
+            return
+        time.sleep(0.5)
+    raise AssertionError(rows)
+
+
+def test_without_its_statement_a_function_is_denied(stage: Stage) -> None:
+    """The rights above are those of the roles: taken away, nothing else stands in for them."""
+    iam = stage.aws.client("iam")
+    role = {"RoleName": stage.ids["ListMessageGroupsRole"], "PolicyName": "own"}
+    policy = iam.get_role_policy(**role)["PolicyDocument"]
+    iam.delete_role_policy(**role)
+    try:
+        assert stage.gateway.get("/api/message_groups", by="grahams").status == 500
+    finally:
+        iam.put_role_policy(**role, PolicyDocument=json.dumps(policy))
+    assert stage.gateway.get("/api/message_groups", by="grahams").status == 200

@@ -1,0 +1,124 @@
+"""The commands as such: their names, scripts, helps, completion and wrong use."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cruddur import targets
+from cruddur.cli import app
+
+ROOT = Path(__file__).parents[2]
+ENTRY = re.compile(
+    r'^exec "\$\(dirname "\$\(realpath "\$0"\)"\)/((?:\.\./)+)python" -m (.+) "\$@"$'
+)
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    group = group or typer.main.get_command(app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+COMMANDS = list(commands())
+
+
+def test_every_command_has_its_script_and_the_other_way_round() -> None:
+    scripts = [p for p in (ROOT / "bin").rglob("*") if p.is_file() and p.parent.name != "bin"]
+    found = set()
+    for script in scripts:
+        path = script.relative_to(ROOT / "bin").parts
+        (line,) = (m for text in script.read_text().splitlines() if (m := ENTRY.match(text)))
+        assert line[1] == "../" * (len(path) - 1)
+        assert line[2] == f"cruddur.cli {' '.join(path)}"
+        assert script.stat().st_mode & 0o111
+        found.add(path)
+    assert found == set(COMMANDS)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_says_what_it_does_and_what_all_commands_take(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"])
+    assert result.exit_code == 0
+    assert re.search(r"\n\n  [A-Z]", result.stdout)
+    for shown in ("prod", "--json", "--verbose", "--stack"):
+        assert shown in result.stdout, shown
+
+
+CHANGES_NOTHING = {"list-tables", "scan", "get-conversation", "list-conversations"}
+CHANGES_NOTHING |= {"sessions", "list-users", "token"}
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_what_may_change_something_can_be_told_not_to_ask(path: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*path, "--help"]).stdout
+    assert ("--yes" in shown) == (path[-1] not in CHANGES_NOTHING)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "ddb scan table",
+        "ddb scan prod prod",
+        "ddb drop",
+        "ddb drop prod",
+        "ddb drop prod cruddur-messages",
+        "ddb seed --messages many",
+        "ddb seed --messages 10 --users 2 --groups 2",
+        "ddb seed --messages 10 --groups 11",
+        "ddb patterns get-conversation a b c",
+        "ddb patterns get-conversation --since yesterday",
+        "ddb patterns list-conversations --cursor x",
+        "db set-cognito-id grahams",
+        "db connect --json-please",
+        "cognito create-user somebody",
+        "cognito token",
+        "no-such-group",
+    ],
+)
+def test_wrong_use_is_two_and_nothing_is_touched(
+    arguments: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(targets, "target", lambda **_: pytest.fail("it went to work"))
+    result = CliRunner().invoke(app, arguments.split())
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+
+
+def test_completion_knows_commands_options_and_prod() -> None:
+    def complete(line: str) -> list[str]:
+        environment = {"_CRUDDUR_COMPLETE": "complete_bash", "COMP_WORDS": line}
+        environment["COMP_CWORD"] = str(len(line.split(" ")) - 1)
+        shown = CliRunner().invoke(app, [], prog_name="cruddur", env=environment)
+        return shown.stdout.split()
+
+    assert {"ddb", "db", "rds", "cognito"} <= set(complete("cruddur "))
+    assert "get-conversation" in complete("cruddur ddb patterns ")
+    assert "prod" in complete("cruddur ddb scan ")
+    assert "--random-seed" in complete("cruddur ddb seed --r")
+
+
+def test_a_script_works_from_any_directory_by_a_link(tmp_path: Path) -> None:
+    (tmp_path / "here").symlink_to(ROOT / "bin" / "cruddur")
+    shown = subprocess.run(
+        [str(tmp_path / "here"), "db", "--help"],
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "set-cognito-id" in shown.stdout
+
+
+def test_the_seed_of_the_directory_has_users_and_one_activity() -> None:
+    rows = json.loads((ROOT / "db" / "seed" / "activities.json").read_text())
+    assert len(rows) == 1

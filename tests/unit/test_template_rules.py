@@ -1,0 +1,463 @@
+"""Rules of our own for template.yaml: what no linter knows of this application."""
+
+import json
+import re
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+from directory.users import SignUpError
+from functions.update_message_groups import app as update_message_groups
+from local.retained import retained_template
+from local.template import Stack, read_stack
+from messaging import keys, repository
+from messaging.stream import Report
+from tests.fakes.gateway import Context
+from tests.fakes.memory_repository import MemoryRepository
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = (ROOT / "template.yaml").read_text()
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
+
+# Everything made by the stack; a VPC and a database that were there; only a VPC that was there.
+VARIANTS: dict[str, dict[str, str]] = {
+    "new": {},
+    "existing": {"VpcId": "vpc-1", "DatabaseUrl": "postgresql://cruddur_app@db:5432/cruddur"},
+    "existing network": {"VpcId": "vpc-1"},
+    "public": {"DatabasePublic": "true"},
+    "provisioned": {"BillingMode": "PROVISIONED"},
+    "restored": {"DatabaseSnapshot": "snapshot"},
+}
+TABLE_ARN = {"Fn::GetAtt": ["MessagesTable", "Arn"]}
+INDEX_ARN = {"Fn::Sub": f"${{MessagesTable.Arn}}/index/{keys.INDEX_NAME}"}
+
+
+class Resources:
+    """The translated template's resources, those that the parameters leave out left out."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        document = stack.document["Resources"]
+        kinds = {resource["Type"] for resource in document.values()}
+        names = {name for kind in kinds for name, _ in stack.resources(kind)}
+        self.all = {name: document[name] for name in sorted(names)}
+
+    def of(self, kind: str) -> dict[str, Any]:
+        """The properties of a kind's resources, with the branches that conditions choose."""
+        return {
+            name: self.chosen(resource.get("Properties", {}))
+            for name, resource in self.all.items()
+            if resource["Type"] == kind
+        }
+
+    def properties(self, name: str) -> Any:
+        return self.chosen(self.all[name]["Properties"])
+
+    def chosen(self, value: Any) -> Any:
+        """`value` with every Fn::If replaced by its branch, and parameters by their values."""
+        if isinstance(value, dict):
+            if value.get("Ref") in self.stack.parameters:
+                return self.stack.parameters[value["Ref"]]
+            if "Fn::If" in value:
+                condition, then, otherwise = value["Fn::If"]
+                return self.chosen(then if self.stack._condition(condition) else otherwise)
+            return {key: self.chosen(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.chosen(item) for item in value]
+        return value
+
+    def statements(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Every statement of every policy, with the resource that it stands in."""
+        for name, resource in self.all.items():
+            yield from ((name, s) for s in _statements(self.chosen(resource.get("Properties"))))
+
+    def functions(self) -> dict[str, Any]:
+        return self.of("AWS::Lambda::Function")
+
+
+def _statements(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if "Effect" in value:
+            yield value
+        for item in value.values():
+            yield from _statements(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _statements(item)
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.fixture(scope="module")
+def variants() -> dict[str, Resources]:
+    return {name: Resources(read_stack(parameters=given)) for name, given in VARIANTS.items()}
+
+
+@pytest.fixture(scope="module")
+def resources(variants: dict[str, Resources]) -> Resources:
+    return variants["new"]
+
+
+# --- functions
+
+
+def test_every_function_has_its_log_group_with_retention(resources: Resources) -> None:
+    groups = resources.of("AWS::Logs::LogGroup")
+    for name, function in resources.functions().items():
+        logs = groups[f"{name}Logs"]
+        assert function["LoggingConfig"] == {"LogGroup": {"Ref": f"{name}Logs"}}
+        folder = Path(function["Code"]["S3Key"]).name
+        assert logs["LogGroupName"] == {"Fn::Sub": f"/cruddur/${{AWS::StackName}}/{folder}"}
+    assert all(group["RetentionInDays"] for group in groups.values())
+    assert len(groups) == len(resources.functions()) + 1
+
+
+def test_every_function_has_a_role_of_its_own(resources: Resources) -> None:
+    for name, function in resources.functions().items():
+        assert function["Role"] == {"Fn::GetAtt": [f"{name}Role", "Arn"]}
+
+
+def test_functions_that_touch_data_are_in_the_closed_network(
+    variants: dict[str, Resources],
+) -> None:
+    for variant, resources in variants.items():
+        new = "VpcId" not in VARIANTS[variant]
+        group = {"Ref": "FunctionsSecurityGroup"} if new else "sg-00000000"
+        for name, function in resources.functions().items():
+            network = function["VpcConfig"]
+            if name == "ProvideSchema":
+                assert not network["SubnetIds"]
+                assert not network["SecurityGroupIds"]
+            else:
+                assert network["SecurityGroupIds"] == [group], name
+                assert len(network["SubnetIds"]) == 2, name
+
+
+def test_only_what_is_outside_the_network_is_traced(resources: Resources) -> None:
+    traced = {name for name, f in resources.functions().items() if "TracingConfig" in f}
+    assert traced == {"ProvideSchema"}
+
+
+def test_every_event_source_has_its_failure_destination(resources: Resources) -> None:
+    (mapping,) = resources.of("AWS::Lambda::EventSourceMapping").values()
+    assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
+        "Fn::GetAtt": ["FailedRecordsQueue", "Arn"]
+    }
+    assert mapping["MaximumRetryAttempts"] > 0
+    assert mapping["MaximumRecordAgeInSeconds"] > 0
+    assert mapping["BisectBatchOnFunctionError"] is True
+    queue = resources.properties("FailedRecordsQueue")
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+# --- rights
+
+
+def statements_with_wildcards(resources: Resources) -> list[dict[str, Any]]:
+    found = []
+    for _, statement in resources.statements():
+        parts = [statement.get(key) for key in ("Action", "Resource", "Principal")]
+        if "*" in json.dumps(parts) or "?" in json.dumps(parts):
+            found.append(statement)
+    return found
+
+
+def test_no_wildcard_without_a_reason_beside_it(resources: Resources) -> None:
+    """In the text: the statement has a comment above it, or in it."""
+    lines = TEMPLATE.splitlines()
+    starts = [number for number, line in enumerate(lines) if re.match(r"\s+- .*Effect: ", line)]
+    with_wildcard = 0
+    for start in starts:
+        indent = len(lines[start]) - len(lines[start].lstrip())
+        end = start + 1
+        while lines[end].startswith(" " * (indent + 1)):
+            end += 1
+        text = "\n".join(line for line in lines[start:end] if "LeadingKeys" not in line)
+        if re.search(r"""["'/:]\*|\?\?""", re.sub(r"#.*", "", text)):
+            with_wildcard += 1
+            above = lines[start - 1].strip().startswith("#")
+            assert above or "# " in text, "\n".join(lines[start:end])
+    assert with_wildcard >= len(statements_with_wildcards(resources)) > 0
+
+
+def test_no_role_may_do_everything_on_something_or_something_on_everything(
+    resources: Resources,
+) -> None:
+    for name, statement in resources.statements():
+        if statement["Effect"] == "Allow" and name != "FunctionNetwork":
+            actions = listed(statement["Action"])
+            assert not [action for action in actions if "*" in action], name
+            # Traces belong to no resource.
+            if not all(action.startswith("xray:") for action in actions):
+                assert statement.get("Resource") != "*", name
+
+
+def test_rights_on_the_table_are_bound_to_partitions_that_keys_knows(resources: Resources) -> None:
+    known = {
+        *(f"{prefix}*" for prefix in vars(keys).values() if str(prefix).endswith("#")),
+        keys.FAILED_PK,
+    } - {"#*"}
+    bound = set()
+    for name, statement in resources.statements():
+        if name.endswith("Role") and TABLE_ARN in listed(statement.get("Resource")):
+            (operator,) = statement["Condition"]
+            assert operator == "ForAllValues:StringLike"
+            patterns = statement["Condition"][operator]["dynamodb:LeadingKeys"]
+            assert set(patterns) <= known, name
+            bound |= set(patterns)
+        if name.endswith("Role") and INDEX_ARN in listed(statement.get("Resource")):
+            assert (name, statement["Action"]) == ("UpdateMessageGroupsRole", "dynamodb:Query")
+    assert bound == known
+
+
+def test_the_endpoint_lets_through_what_the_roles_need_and_nothing_else(
+    resources: Resources,
+) -> None:
+    (statement,) = resources.properties("DynamoDBEndpoint")["PolicyDocument"]["Statement"]
+    assert statement["Resource"] == [TABLE_ARN, INDEX_ARN]
+    needed = {
+        action
+        for name, s in resources.statements()
+        if name.endswith("Role") and listed(s.get("Resource"))[0] in (TABLE_ARN, INDEX_ARN)
+        for action in listed(s["Action"])
+    }
+    assert set(statement["Action"]) == needed
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+def test_no_password_is_in_an_environment_variable(variants: dict[str, Resources]) -> None:
+    document = yaml_parse(TEMPLATE)
+    secret = {name for name, p in document["Parameters"].items() if p.get("NoEcho")}
+    assert not secret
+    pattern = re.compile(document["Parameters"]["DatabaseUrl"]["AllowedPattern"])
+    assert pattern.fullmatch("postgresql://cruddur_app@host.example:5432/cruddur")
+    assert not pattern.fullmatch("postgresql://user:password@host.example/cruddur")
+    assert not pattern.fullmatch("postgresql://user@host.example/cruddur?password=x")
+    for resources in variants.values():
+        for name, function in resources.functions().items():
+            variables = json.dumps(function["Environment"]["Variables"]).lower()
+            assert "password" not in variables
+            assert ("secret" in variables) == (name == "ProvideSchema")
+
+
+# --- network
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_functions_and_database_reach_each_other_and_nothing_else(
+    variants: dict[str, Resources], variant: str
+) -> None:
+    resources = variants[variant]
+    groups = resources.of("AWS::EC2::SecurityGroup")
+    new_network = "VpcId" not in VARIANTS[variant]
+    assert ("FunctionsSecurityGroup" in groups) == new_network
+    assert ("DatabaseSecurityGroup" in groups) == ("DatabaseUrl" not in VARIANTS[variant])
+    if new_network:
+        functions = groups["FunctionsSecurityGroup"]
+        cidr = resources.properties("Vpc")["CidrBlock"]
+        assert "SecurityGroupIngress" not in functions
+        out = {(r["FromPort"], r["ToPort"], r["CidrIp"]) for r in functions["SecurityGroupEgress"]}
+        assert out == {(5432, 5432, cidr), (443, 443, "0.0.0.0/0")}
+    if "DatabaseSecurityGroup" in groups:
+        database = groups["DatabaseSecurityGroup"]
+        (rule,) = database["SecurityGroupIngress"]
+        assert (rule["FromPort"], rule["ToPort"]) == (5432, 5432)
+        assert rule["SourceSecurityGroupId"] == (
+            {"Ref": "FunctionsSecurityGroup"} if new_network else "sg-00000000"
+        )
+        (nothing,) = database["SecurityGroupEgress"]
+        assert nothing["CidrIp"] == "127.0.0.1/32"
+        instance = resources.properties("Database")
+        assert instance["VPCSecurityGroups"] == [{"Ref": "DatabaseSecurityGroup"}]
+    kinds = {resource["Type"] for resource in resources.all.values()}
+    assert not kinds & {"AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_there_is_no_way_to_the_internet_and_nothing_to_pay_for(
+    variants: dict[str, Resources], variant: str
+) -> None:
+    resources = variants[variant]
+    kinds = {resource["Type"] for resource in resources.all.values()}
+    assert "AWS::EC2::NatGateway" not in kinds
+    assert ("AWS::EC2::InternetGateway" in kinds) == (variant == "public")
+    endpoints = resources.of("AWS::EC2::VPCEndpoint").values()
+    assert all(endpoint["VpcEndpointType"] == "Gateway" for endpoint in endpoints)
+    if vpcs := resources.of("AWS::EC2::VPC"):
+        assert vpcs["Vpc"]["EnableDnsSupport"] is vpcs["Vpc"]["EnableDnsHostnames"] is True
+
+
+def test_an_existing_network_and_database_are_left_alone(variants: dict[str, Resources]) -> None:
+    kinds = {resource["Type"] for resource in variants["existing"].all.values()}
+    assert not [kind for kind in kinds if kind.startswith(("AWS::EC2::", "AWS::RDS::"))]
+
+
+# --- data
+
+
+def test_what_holds_data_outlives_the_stack_and_is_protected(resources: Resources) -> None:
+    kept = {"MessagesTable": "Retain", "UserPool": "Retain", "Database": "Snapshot"}
+    for name, policy in kept.items():
+        resource = resources.all[name]
+        assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == policy
+    table = resources.properties("MessagesTable")
+    assert table["DeletionProtectionEnabled"] == "true"
+    assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
+    assert table["SSESpecification"]["SSEEnabled"] is True
+    database = resources.properties("Database")
+    assert database["DeletionProtection"] == "true"
+    assert database["StorageEncrypted"] is database["EnableIAMDatabaseAuthentication"] is True
+    assert database["BackupRetentionPeriod"] >= 7
+    assert database["PubliclyAccessible"] == "false"
+    assert resources.properties("UserPool")["DeletionProtection"] == "ACTIVE"
+    assert set(retained_template()["Resources"]) == {"MessagesTable", "UserPool"}
+
+
+def test_provisioned_throughput_is_five_units_and_grows(variants: dict[str, Resources]) -> None:
+    resources = variants["provisioned"]
+    table = resources.properties("MessagesTable")
+    five = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert table["ProvisionedThroughput"] == index["ProvisionedThroughput"] == five
+    targets = resources.of("AWS::ApplicationAutoScaling::ScalableTarget")
+    assert {target["ScalableDimension"] for target in targets.values()} == {
+        f"dynamodb:{what}:{units}"
+        for what in ("table", "index")
+        for units in ("ReadCapacityUnits", "WriteCapacityUnits")
+    }
+    policies = resources.of("AWS::ApplicationAutoScaling::ScalingPolicy")
+    scaled = {policy["ScalingTargetId"]["Ref"] for policy in policies.values()}
+    assert scaled == set(targets)
+
+
+# --- operations
+
+
+def test_every_alarm_tells_the_topic_and_is_in_the_runbook(resources: Resources) -> None:
+    alarms = resources.of("AWS::CloudWatch::Alarm")
+    assert len(alarms) >= 8
+    for name, alarm in alarms.items():
+        assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}], name
+        assert alarm["TreatMissingData"] == "notBreaching", name
+        assert re.search(rf"^## {name}$", RUNBOOK, re.MULTILINE), name
+    assert set(re.findall(r"^## (\w+Alarm)$", RUNBOOK, re.MULTILINE)) == set(alarms)
+
+
+def test_every_function_that_fails_is_noticed(resources: Resources) -> None:
+    """By the API's 5xx, by an alarm of its own, or by whoever deploys or operates."""
+    behind_api = {route.function for route in _with_pool(resources.stack).routes()}
+    alarmed = {
+        dimension["Value"]["Ref"]
+        for alarm in resources.of("AWS::CloudWatch::Alarm").values()
+        for dimension in alarm.get("Dimensions", [])
+        if alarm["MetricName"] == "Errors"
+    }
+    filtered = {
+        f["LogGroupName"]["Ref"].removesuffix("Logs")
+        for f in resources.of("AWS::Logs::MetricFilter").values()
+    }
+    noticed = behind_api | alarmed | filtered | {"LoadSchema", "ProvideSchema"}
+    assert noticed == set(resources.functions())
+
+
+def _with_pool(stack: Stack) -> Stack:
+    return stack.with_created("UserPool", Ref="pool").with_created("UserPoolClient", Ref="client")
+
+
+def test_metrics_are_named_as_the_functions_emit_them(resources: Resources) -> None:
+    """Powertools writes them with one dimension, `service`."""
+    emitted = {*Report().counts(), "GroupLag"}
+    shared = resources.functions()["UpdateMessageGroups"]["Environment"]["Variables"]
+    assert shared["POWERTOOLS_METRICS_NAMESPACE"] == "CruddurMessages"
+    service = shared["POWERTOOLS_SERVICE_NAME"]
+    parked = resources.properties("ParkedRecordsAlarm")
+    assert parked["Namespace"] == shared["POWERTOOLS_METRICS_NAMESPACE"]
+    assert parked["MetricName"] in emitted
+    assert parked["Dimensions"] == [{"Name": "service", "Value": service}]
+    body = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+    widgets = json.loads(body)["widgets"]
+    metrics = [m for widget in widgets for m in widget["properties"]["metrics"]]
+    ours = {m[1] for m in metrics if m[0] == "CruddurMessages" and m[2:3] == ["service"]}
+    assert ours
+    assert ours <= emitted
+    assert f'"service", "${{{service["Ref"]}}}"' in body
+
+
+def test_the_function_emits_its_metrics_with_that_dimension(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(repository, "of_environment", MemoryRepository)
+    update_message_groups.lambda_handler({"Records": []}, Context())
+    (directive,) = json.loads(capsys.readouterr().out)["_aws"]["CloudWatchMetrics"]
+    assert directive["Dimensions"] == [["service"]]
+    assert {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]} == dict.fromkeys(
+        Report().counts(), "Count"
+    )
+
+
+def test_a_refused_sign_up_is_no_failure(resources: Resources) -> None:
+    patterns = [f["FilterPattern"] for f in resources.of("AWS::Logs::MetricFilter").values()]
+    assert f'"[ERROR]" -"[ERROR] {SignUpError.__name__}"' in patterns
+    metrics = {
+        json.dumps(t["MetricName"])
+        for f in resources.of("AWS::Logs::MetricFilter").values()
+        for t in f["MetricTransformations"]
+    }
+    assert metrics == {json.dumps(resources.properties("SignUpFailuresAlarm")["MetricName"])}
+
+
+def test_access_logs_are_json_and_hold_no_header(resources: Resources) -> None:
+    (stage,) = resources.of("AWS::ApiGatewayV2::Stage").values()
+    layout = json.loads(stage["AccessLogSettings"]["Format"])
+    assert all(value.startswith("$context.") for value in layout.values())
+    assert "\n" not in stage["AccessLogSettings"]["Format"]
+    assert stage["DefaultRouteSettings"]["ThrottlingRateLimit"]
+    assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"]
+
+
+# --- the file
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_nothing_waits_for_itself(variants: dict[str, Resources], variant: str) -> None:
+    resources = variants[variant].all
+    graph = {
+        name: set(_named(resources, resource)) - {name} for name, resource in resources.items()
+    }
+    TopologicalSorter(graph).prepare()  # raises CycleError
+    assert any(graph.values())
+
+
+def _named(resources: dict[str, Any], value: Any) -> Iterator[str]:
+    """The resources that `value` refers to."""
+    if isinstance(value, dict):
+        names: list[str] = []
+        for key, item in value.items():
+            if key in ("Ref", "DependsOn"):
+                names += listed(item)
+            elif key == "Fn::GetAtt":
+                names.append(item[0] if isinstance(item, list) else item.split(".")[0])
+            elif key == "Fn::Sub":
+                text = item[0] if isinstance(item, list) else item
+                names += re.findall(r"\$\{(\w+)", text)
+            if not isinstance(item, str):
+                yield from _named(resources, item)
+        yield from (name for name in names if name in resources)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _named(resources, item)
+
+
+def test_every_skipped_check_has_its_reason(resources: Resources) -> None:
+    for name, resource in resources.all.items():
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", []):
+            assert len(skip["comment"]) > 10, name
