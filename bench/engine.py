@@ -86,7 +86,7 @@ def engine() -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         state = StateFolder(Path(folder))
         state.acquire()
-        ministack = Ministack(state=state, region=stack.region, keep=False)
+        ministack = Ministack(state=state, region=stack.region)
         try:
             ministack.wait()
             url = ministack.url

@@ -65,6 +65,7 @@ def _unraisable(happened: "sys.UnraisableHookArgs") -> None:
 
 def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
     """Start everything, then watch the engines until someone stops this process."""
+    terminals = [number for number in (0, 1, 2) if os.isatty(number)]
     began = time.monotonic()
     state = StateFolder(settings.state)
     state.acquire()
@@ -84,7 +85,7 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
     containers = None if with_api else Containers(address=_container_address(settings))
     waits: list[Callable[[], None]] = []
     if aws_url is None:
-        ministack = Ministack(state=state, region=settings.region, keep=settings.keep)
+        ministack = Ministack(state=state, region=settings.region)
         parts.callback(ministack.stop)
         running.append(ministack)
         waits.append(ministack.wait)
@@ -115,7 +116,6 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
     cloud = Cloud(settings, engines, state, parts)
     cloud.start(aws_listener=aws_listener, api_listener=api_listener, containers=containers)
     say(f"  started in {time.monotonic() - began:.1f} s")
-    terminals = [number for number in (0, 1, 2) if os.isatty(number)]
     while not _stopping.wait(0.5):
         # A closing terminal sends SIGHUP to the first process in it only, which may be make.
         if not all(map(os.isatty, terminals)):

@@ -16,7 +16,7 @@ _PYTHON = ROOT / ".build" / "ministack" / "bin" / "python"
 class Ministack(Engine):
     """Listens on a port of its own behind the AWS address of the local cloud."""
 
-    def __init__(self, *, state: StateFolder, region: str, keep: bool) -> None:
+    def __init__(self, *, state: StateFolder, region: str) -> None:
         if not _PYTHON.exists():
             raise LocalError("The AWS engine is not installed: run `make setup` first.")
         port = free_port(0, "AWS_PORT")
@@ -42,7 +42,8 @@ class Ministack(Engine):
                 "TMPDIR": str(temporary),
                 "STATE_DIR": str(folder),
                 "S3_DATA_DIR": str(temporary / "s3"),
-                "PERSIST_STATE": "1" if keep else "0",
+                # Always: who begins afresh today may want to keep it tomorrow.
+                "PERSIST_STATE": "1",
                 # It would otherwise open further ports and look for Docker.
                 "IOT_MTLS_ENABLED": "0",
                 "SFTP_ENABLED": "0",

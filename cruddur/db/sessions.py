@@ -86,6 +86,6 @@ def require_public(target: Target) -> str:
 def _psql() -> str:
     if found := shutil.which("psql"):
         return found
-    from local.postgres import binaries  # noqa: PLC0415  # only where it is needed
+    from local.postgres import binaries_folder  # noqa: PLC0415  # only where it is needed
 
-    return str(binaries() / "psql")
+    return str(binaries_folder() / "psql")

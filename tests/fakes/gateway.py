@@ -18,14 +18,16 @@ from local.template import Route
 class Context(LambdaContext):
     """What Lambda tells a function of its invocation."""
 
-    def __init__(self, *, seconds: float = 25) -> None:
+    SECONDS = 25.0
+
+    def __init__(self, *, seconds: float | None = None) -> None:
         self._aws_request_id = "request"
         self._function_name = "function"
         self._log_stream_name = "stream"
         self._memory_limit_in_mb = 512
         self._invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:function"
         # The base class has it as a static method.
-        self.get_remaining_time_in_millis = lambda: int(seconds * 1000)  # type: ignore[method-assign]
+        self.get_remaining_time_in_millis = lambda: int((seconds or self.SECONDS) * 1000)  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True, kw_only=True)

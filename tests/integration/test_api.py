@@ -7,15 +7,16 @@ from uuid import uuid4
 
 import pytest
 
-from messaging import repository
 from messaging.entities import User
 from messaging.errors import TryAgainError
-from tests.fakes.gateway import Answer, Gateway
+from messaging.repository import DynamoDBRepository, of_environment
+from tests.fakes.gateway import Answer, Context, Gateway
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+LONG_CURSOR = base64.urlsafe_b64encode(b"o2026-01-01#" + b"x" * 1200).decode().rstrip("=")
 GROUPS = "/api/message_groups"
 MESSAGES = "/api/messages"
 SOME_UUID = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
@@ -221,6 +222,7 @@ def test_1024_code_points_are_a_message_whatever_their_bytes(gateway: Gateway, g
         ("", "body_not_json"),
         ("{", "body_not_json"),
         ("[" * 100_000, "body_not_json"),
+        ('{"message": NaN}', "body_not_json"),
         ("null", "body_not_object"),
         ("[1]", "body_not_object"),
         ('"text"', "body_not_object"),
@@ -253,6 +255,7 @@ def test_a_body_in_base64_is_read(gateway: Gateway) -> None:
         ("cursor=x", ["cursor_invalid"]),
         ("cursor=%F0%9F%90%B3", ["cursor_invalid"]),
         ("cursor=bk1FTUJFUlM", ["cursor_invalid"]),
+        (f"cursor={LONG_CURSOR}", ["cursor_invalid"]),
         ("order=up", ["order_invalid"]),
         ("limit=x&cursor=x&order=x", ["limit_invalid", "cursor_invalid", "order_invalid"]),
     ],
@@ -364,7 +367,7 @@ def test_a_store_that_does_not_answer_is_503_with_retry_after(
     def throttled(*_: object) -> None:
         raise TryAgainError
 
-    monkeypatch.setattr(repository.DynamoDBRepository, "put_message", throttled)
+    monkeypatch.setattr(DynamoDBRepository, "put_message", throttled)
     answer = go_on(gateway, group, "x")
     assert (answer.status, answer.errors) == (503, ["try_again"])
     assert answer.headers["retry-after"] == "1"
@@ -379,7 +382,7 @@ def test_the_unexpected_is_a_bare_500_and_its_log_holds_no_text(
     def broken(_: object, message: Any) -> None:
         raise ValueError(f"cannot store {message.message}")
 
-    monkeypatch.setattr(repository.DynamoDBRepository, "put_message", broken)
+    monkeypatch.setattr(DynamoDBRepository, "put_message", broken)
     answer = go_on(gateway, group, "my secret")
     assert (answer.status, answer.errors) == (500, ["internal_server_error"])
     (record,) = caplog.records
@@ -398,7 +401,7 @@ def test_warm_reads_and_sends_are_one_call_and_no_sql(
 
     warm()
     calls: list[str] = []
-    client = repository.of_environment()._client
+    client = of_environment()._client
     client.meta.events.register(
         "before-call.dynamodb.*", lambda model, **_: calls.append(model.name)
     )
@@ -408,6 +411,27 @@ def test_warm_reads_and_sends_are_one_call_and_no_sql(
     connection.database.cache_clear()
     warm()
     assert calls == ["Query", "Query", "PutItem", "TransactWriteItems", "PutItem"]
+
+
+def test_no_call_is_begun_when_the_function_is_about_to_end(
+    gateway: Gateway, group: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Context, "SECONDS", 3.0)
+    for answer in (gateway.get(GROUPS, by="grahams"), go_on(gateway, group, "x")):
+        assert (answer.status, answer.errors) == (503, ["try_again"])
+
+
+def test_members_are_read_as_last_written(
+    repository: DynamoDBRepository, dynamodb: "DynamoDBClient"
+) -> None:
+    consistent: list[bool] = []
+    dynamodb.meta.events.register(
+        "provide-client-params.dynamodb.GetItem",
+        lambda params, **_: consistent.append(params.get("ConsistentRead", False)),
+    )
+    repository.get_members(SOME_UUID)
+    repository.get_message(SOME_UUID, "sk")
+    assert consistent == [True, True]
 
 
 def test_people(gateway: Gateway) -> None:

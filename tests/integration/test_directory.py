@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -13,7 +14,7 @@ from cryptography import x509
 
 from directory import users
 from directory.config import RDS_CERTIFICATES, DatabaseSettings
-from directory.connection import Database
+from directory.connection import Database, DatabaseError
 from messaging.deadline import Deadline
 from messaging.entities import User
 from messaging.errors import MissingSettingError, TryAgainError
@@ -117,6 +118,38 @@ def test_other_confirmations_write_nothing(directory: str) -> None:
 
 def database(url: str) -> Database:
     return Database(DatabaseSettings(url=url), deadline=Deadline())
+
+
+def test_what_the_database_refuses_shows_no_value(directory: str) -> None:
+    values = {"handle": "!", "email": "hidden@example.com"}
+    with pytest.raises(DatabaseError) as refused:
+        database(directory).fetch_one(
+            "INSERT INTO public.users (display_name, handle, email) "
+            "VALUES ('X', %(handle)s, %(email)s)",
+            values,
+        )
+    shown = "".join(traceback.format_exception(refused.value))
+    assert "hidden" not in shown
+
+
+def test_an_e_mail_address_that_does_not_fit_is_refused(directory: str) -> None:
+    with pytest.raises(users.SignUpError, match=r"^email_invalid$"):
+        check("newcomer", email="x" * 321)
+
+
+def test_no_call_is_begun_that_might_not_end_in_time(directory: str) -> None:
+    deadline = Deadline()
+    deadline.start(1)
+    with pytest.raises(TryAgainError):
+        Database(DatabaseSettings(url=directory), deadline=deadline).fetch_one("SELECT 1", {})
+
+
+def test_the_server_bounds_statements_and_lost_connections(directory: str) -> None:
+    kept = database(directory)
+    assert kept.fetch_one("SHOW statement_timeout", {}) == {"statement_timeout": "1s"}
+    connection = kept._connection
+    assert connection
+    assert connection.get_dsn_parameters()["tcp_user_timeout"] == "1000"
 
 
 def test_parameters_are_bound(directory: str) -> None:

@@ -353,7 +353,12 @@ def test_seeding_again_changes_nothing(cloud: RunningCloud) -> None:
         items = [item for page in pages for item in page["Items"]]
         return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
 
-    before = rows()
+    def at_rest() -> list[Any] | None:
+        first = rows()
+        time.sleep(2)  # longer than the stream's window
+        return first if rows() == first else None
+
+    before = eventually(at_rest)
     seed(
         dynamodb=cloud.dynamodb,
         cognito=cloud.cognito,

@@ -52,7 +52,7 @@ def faulty_cloud(
 ) -> Iterator[FaultyCloud]:
     state = StateFolder(tmp_path_factory.mktemp("engine"))
     state.acquire()
-    engine = Ministack(state=state, region="us-east-1", keep=False)
+    engine = Ministack(state=state, region="us-east-1")
     engine.wait()
     proxy = FaultProxy(engine.url)
     process = start_cloud(

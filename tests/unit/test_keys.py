@@ -17,7 +17,10 @@ def test_every_spelling_of_a_uuid_is_one_key(spelling: str) -> None:
     assert keys.message_pk(spelling) == f"MSG#{GROUP}"
 
 
-@pytest.mark.parametrize("text", ["", "5ae290ed", GROUP + "0", "x" * 36])
+@pytest.mark.parametrize(
+    "text",
+    ["", "5ae290ed", GROUP + "0", "x" * 36, " " + GROUP, "0x" + "1" * 30, "1_" * 16, "\u0661" * 32],
+)
 def test_what_is_no_uuid_is_no_key(text: str) -> None:
     with pytest.raises(ValueError):
         keys.message_pk(text)

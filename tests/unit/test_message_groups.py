@@ -1,3 +1,4 @@
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -151,6 +152,41 @@ def test_a_name_is_for_one_send_only(
         go_on(repository, group if same_group else other, text, name=name)
     assert refused.value.codes == ["message_uuid_reused"]
     assert repository.items == before
+
+
+def test_nobody_writes_to_themselves_under_another_handle(repository: MemoryRepository) -> None:
+    renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Graham")
+    new = NewMessage(message="hello", message_uuid=str(uuid4()))
+    with pytest.raises(InvalidRequestError) as refused:
+        message_groups.create_message_group(repository, GRAHAMS, renamed, new, now=minute(0))
+    assert refused.value.codes == ["message_to_self"]
+    assert repository.items == {}
+
+
+def test_being_in_one_group_opens_no_other(repository: MemoryRepository) -> None:
+    mine = begin(repository).message.message_group_uuid
+    other = message_groups.create_message_group(
+        repository, BAYKO, REEF, NewMessage(message="secret"), now=minute(0)
+    ).message.message_group_uuid
+    assert texts(repository, mine) == ["hello"]
+    assert texts(repository, other, BAYKO) == ["secret"]
+    for _ in range(2):
+        with pytest.raises(MessageGroupNotFoundError):
+            texts(repository, other, GRAHAMS)
+
+
+def test_a_name_is_kept_for_seven_days(repository: MemoryRepository) -> None:
+    begin(repository, name=str(uuid4()))
+    (sent,) = [item for item in repository.items.values() if "digest" in item]
+    assert sent["expires_at"] == (minute(0) + timedelta(days=7)).timestamp()
+
+
+def test_what_is_known_of_groups_is_bounded(repository: MemoryRepository) -> None:
+    cache = message_groups._members.cache
+    assert cache is not None
+    for number in range(1100):
+        cache[str(number)] = None
+    assert len(cache) == 1024
 
 
 def test_two_senders_may_use_one_name(repository: MemoryRepository) -> None:

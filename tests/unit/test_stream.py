@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any
@@ -197,6 +198,36 @@ def test_a_group_whose_index_stays_behind_is_reported_by_its_first_record() -> N
     report = update(repository, records)
     assert report.failed == [sequence_number(records[1])]
     assert inbox(repository, BAYKO)[0].message == "at 1"
+
+
+def test_what_nobody_expected_is_not_swallowed() -> None:
+    class Broken(MemoryRepository):
+        def query_group_rows(self, message_group_uuid: str) -> list[Item]:
+            raise LookupError(message_group_uuid)
+
+    repository = Broken()
+    records = inserted(
+        write(repository, begin(repository).message_group_uuid, 1),
+        write(repository, begin(repository, BAYKO, REEF).message_group_uuid, 1, BAYKO),
+    )
+    with pytest.raises(LookupError):
+        update(repository, records)
+
+
+def test_groups_move_at_the_same_time() -> None:
+    meeting = threading.Barrier(2, timeout=10)
+
+    class Meeting(MemoryRepository):
+        def query_group_rows(self, message_group_uuid: str) -> list[Item]:
+            meeting.wait()  # breaks unless two are here at a time
+            return super().query_group_rows(message_group_uuid)
+
+    repository = Meeting()
+    records = inserted(
+        write(repository, begin(repository).message_group_uuid, 1),
+        write(repository, begin(repository, BAYKO, REEF).message_group_uuid, 1, BAYKO),
+    )
+    assert len(update(repository, records).moves) == 2
 
 
 def test_out_of_time_is_reported_not_slept_through() -> None:

@@ -20,6 +20,7 @@ REMEMBERED_SECONDS = 300
 
 # What the database allows, too. Group rows repeat these, and stay below 1 KB.
 MAX_DISPLAY_NAME_CHARS = 50
+MAX_EMAIL_CHARS = 320
 _HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
 
 
@@ -85,8 +86,9 @@ def check_sign_up(profile: Profile) -> None:
     Raises
     ------
     SignUpError
-        ``handle_invalid``, ``display_name_invalid``, or ``handle_taken``: by another user. A
-        row that waits for its owner (its cognito_user_id is MOCK) is free for its e-mail address.
+        ``handle_invalid``, ``display_name_invalid``, ``email_invalid``, or ``handle_taken``: by
+        another user. A row that waits for its owner (its cognito_user_id is MOCK) is free for its
+        e-mail address.
     TryAgainError
         The database does not answer.
     """
@@ -117,6 +119,8 @@ def register(profile: Profile) -> None:
 def _validate(profile: Profile) -> None:
     if not _HANDLE.fullmatch(profile.handle):
         raise SignUpError("handle_invalid")
+    if len(profile.email) > MAX_EMAIL_CHARS:
+        raise SignUpError("email_invalid")
     name = profile.display_name
     if not name.strip() or len(name) > MAX_DISPLAY_NAME_CHARS or not name.isprintable():
         raise SignUpError("display_name_invalid")

@@ -37,6 +37,8 @@ from messaging.message_groups import NewMessage, SentMessage
 from messaging.repository import Page, PageRequest
 
 MAX_MESSAGE_CHARS = 1024
+# A time of 32 characters, a separator, a uuid; DynamoDB itself refuses more than 1,024 bytes.
+MAX_SK_CHARS = 128
 DEFAULT_LIMIT = "20"
 LIMITS = frozenset(str(limit) for limit in range(1, 101))
 # Time to shape and send an answer before Lambda kills the function.
@@ -168,6 +170,8 @@ def _parse_cursor(cursor: str) -> tuple[bool, str]:
     except (UnicodeError, binascii.Error) as error:
         raise ValueError("not base64url") from error
     direction, sk = text[:1], text[1:]
+    if len(sk) > MAX_SK_CHARS:
+        raise ValueError("no sk is as long")
     keys.parse_message_sk(sk)
     if direction not in {_NEWER, _OLDER} or _cursor(direction, sk) != cursor.rstrip("="):
         raise ValueError("not a cursor")
@@ -246,12 +250,16 @@ def json_body(app: APIGatewayHttpResolver) -> dict[str, Any]:
     except (UnicodeDecodeError, binascii.Error):
         raise BadRequestError(["body_not_utf8"]) from None
     try:
-        body = json.loads(text)
+        body = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise BadRequestError(["body_not_json"]) from None
     if not isinstance(body, dict):
         raise BadRequestError(["body_not_object"])
     return body
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def to_group(body: Mapping[str, Any]) -> tuple[str, NewMessage] | None:

@@ -5,7 +5,7 @@
     MessagingError
     ├── MissingSettingError     an environment variable that a function needs is not set
     ├── UnreadableItemError     an item or a record lacks what its kind has
-    └── RequestError            a request that was not carried out; nothing was written
+    └── RequestError            a request that was not carried out, as far as is known
         ├── BadRequestError         400  the body is not a JSON object in UTF-8
         ├── UnauthorizedError       401  no identity from the gateway
         ├── TokenUseError           403  the token is not an access token
@@ -36,7 +36,7 @@ class UnreadableItemError(MessagingError):
 
 
 class RequestError(MessagingError):
-    """A request that was not carried out.
+    """A request that was not carried out; after `TryAgainError` a message may be stored.
 
     Attributes
     ----------

@@ -16,6 +16,7 @@ order. Tables that were written by others hold bare timestamps in any offset, or
 those are read, too, and compared as instants.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from uuid import UUID
@@ -34,6 +35,11 @@ FAILED_PK = "FAILED"
 
 _SEPARATOR = "#"
 
+# With or without hyphens, in braces, or as a URN; uuid.UUID lets much more through.
+_HEX = r"[0-9a-fA-F]"
+_HYPHENATED = rf"{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
+_UUID = re.compile(rf"{_HEX}{{32}}|(urn:uuid:)?{_HYPHENATED}|\{{{_HYPHENATED}\}}")
+
 
 def canonical_uuid(text: str) -> str:
     """Return `text` in the one spelling that may stand in a key: lower case, with hyphens.
@@ -43,6 +49,8 @@ def canonical_uuid(text: str) -> str:
     ValueError
         `text` is not a uuid in any of its usual spellings.
     """
+    if not _UUID.fullmatch(text):
+        raise ValueError(f"not a uuid: {text!r}")
     return str(UUID(text))
 
 

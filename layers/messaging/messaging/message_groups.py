@@ -100,8 +100,11 @@ def create_message_group(
     Raises
     ------
     InvalidRequestError
-        ``message_uuid_reused``: the sender sent something else under that name.
+        ``message_uuid_reused``: the sender sent something else under that name;
+        ``message_to_self``.
     """
+    if receiver.uuid == sender.uuid:
+        raise InvalidRequestError(["message_to_self"])
     send = _begin(repository, sender, f"user {receiver.uuid}", new, now=now)
     first = Message.from_sender(
         sender, message_group_uuid=send.group, sk=send.sk, message=new.message

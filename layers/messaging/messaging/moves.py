@@ -1,12 +1,12 @@
-"""Moving the group rows of a conversation forward to its newest message, exactly.
+"""Moving the rows of a message group forward to its newest message, exactly.
 
 A move replaces precisely the rows that a view of the index showed by one row a member, in one
 transaction: after a crash, a repeat, a reordering or a stale read at any point the rows are
 either where they were or where they belong.
 
-- Delete before put, outside a transaction: a crash between the two loses the conversation; the
+- Delete before put, outside a transaction: a crash between the two loses the group; the
   repeat finds nothing in the index.
-- Put before delete: a lagging index shows no old row, and the conversation stands twice.
+- Put before delete: a lagging index shows no old row, and the group stands twice.
 - A view that lacks a member's row: every condition holds, the other member's row moves, and
   this member's is stale for ever.
 """

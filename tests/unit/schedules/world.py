@@ -30,7 +30,7 @@ SLOTS = {
     for handle, group in GROUPS.items()
     for owner in (GRAHAMS, PEOPLE[handle])
 }
-# Behind the tenth attempt the world has had its faults.
+# By then every fault has had its turn.
 MAX_DELIVERIES = 40
 
 type Update = Callable[..., Report]
