@@ -31,7 +31,6 @@ from tests.sam_local import stand_in
 
 ROOT = Path(__file__).parents[2]
 SAM = str(ROOT / "bin" / "sam")
-IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 START_SECONDS = 60.0
 QUIET_SECONDS = 3.0
 
@@ -65,10 +64,28 @@ def running_docker() -> Iterator[None]:
         assert containers() <= before
 
 
+def official_image() -> str:
+    """Return the image that sam runs functions in; sam knows where it comes from."""
+    subprocess.run([str(ROOT / "bin" / "setup"), "sam"], check=True)
+    ask = "from samcli.local.docker.lambda_image import LambdaImage as image"
+    prefix = subprocess.run(
+        [
+            ROOT / ".build" / "sam" / "bin" / "python",
+            "-c",
+            f"{ask}; print(image._INVOKE_REPO_PREFIX)",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    return f"{prefix}/python:3.13-x86_64"
+
+
 @pytest.fixture(scope="session")
 def image_options(running_docker: None) -> list[str]:
     """What `sam local` needs to be told of its image: nothing where it can be had."""
-    if docker("image", "inspect", IMAGE).returncode and docker("pull", "-q", IMAGE).returncode:
+    image = official_image()
+    if docker("image", "inspect", image).returncode and docker("pull", "-q", image).returncode:
         subprocess.run([str(ROOT / "bin" / "setup"), "stand-in"], check=True)
         return ["--skip-pull-image", "--invoke-image", stand_in.build()]
     return []
