@@ -26,7 +26,6 @@ def new_database(database_url: str) -> Iterator[str]:
     cursor.execute("CREATE DATABASE schema_test")
     yield database_url.rpartition("/")[0] + "/schema_test"
     cursor.execute("DROP DATABASE schema_test WITH (FORCE)")
-    cursor.execute(f"DROP ROLE IF EXISTS {APP_USER}")
     connection.close()
 
 
