@@ -26,7 +26,6 @@ from cruddur.cli import app
 from cruddur.output import Output
 from cruddur.seed import seed_users
 from cruddur.targets import Target
-from directory.app_user import APP_USER
 from local.template import Stack, create_table_arguments
 from tests.fakes.gateway import Context
 
@@ -70,7 +69,6 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     connection.autocommit = True
     with connection.cursor() as cursor:
         cursor.execute("DROP DATABASE IF EXISTS commands_test WITH (FORCE)")
-        cursor.execute(f"DROP ROLE IF EXISTS {APP_USER}")
     connection.close()
 
 
