@@ -113,7 +113,7 @@ def command(
         hidden = set() if changes else {"yes"}
         _, *own = inspect.signature(function, eval_str=True).parameters.values()
         common = [p for p in _COMMON if p.name not in hidden]
-        typed.__signature__ = inspect.Signature([_arguments(words), *own, *common])  # type: ignore[attr-defined]
+        typed.__signature__ = inspect.Signature([_arguments(words), *own, *common])  # type: ignore[attr-defined]  # typer reads it
         typed.__annotations__ = {p.name: p.annotation for p in (_arguments(words), *own, *common)}
         typed.__doc__ = function.__doc__
         group.command(name)(reports_errors(typed))

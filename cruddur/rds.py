@@ -89,7 +89,7 @@ def _rules(ec2: Any, group: str, description: str) -> list[Any]:
 def _permission(network: Network, port: int | None, description: str) -> dict[str, Any]:
     ranges = (
         {"IpRanges": [{"CidrIp": str(network), "Description": description}]}
-        if network.version == 4  # noqa: PLR2004
+        if network.version == 4  # noqa: PLR2004  # of IP
         else {"Ipv6Ranges": [{"CidrIpv6": str(network), "Description": description}]}
     )
     return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **ranges}

@@ -2,6 +2,7 @@
 
 import shutil
 import urllib.request
+from http import HTTPStatus
 
 from local.errors import LocalError
 from local.processes import Engine, free_port
@@ -59,7 +60,8 @@ class Ministack(Engine):
 
     def _healthy(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.url}/_ministack/health", timeout=2) as answer:  # noqa: S310
-                return bool(answer.status == 200)  # noqa: PLR2004
+            health = f"{self.url}/_ministack/health"
+            with urllib.request.urlopen(health, timeout=2) as answer:  # noqa: S310 - our own engine
+                return bool(answer.status == HTTPStatus.OK)
         except OSError:
             return False

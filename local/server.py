@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 import uvicorn
 from starlette.requests import Request as StarletteRequest
@@ -120,7 +121,11 @@ class HttpServer:
         response = StarletteResponse(answer.body, answer.status)
         response.raw_headers = [
             *((name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers),
-            *([] if answer.status == 204 else [(b"content-length", b"%d" % len(answer.body))]),  # noqa: PLR2004
+            *(
+                []
+                if answer.status == HTTPStatus.NO_CONTENT
+                else [(b"content-length", b"%d" % len(answer.body))]
+            ),
         ]
         await response(scope, receive, send)
         if self._log:

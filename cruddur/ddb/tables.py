@@ -22,7 +22,7 @@ def schema_load(run: Run) -> None:
     the table.
     """
     # Takes a second: the template goes through SAM's translator.
-    from local.template import create_table_arguments, read_stack, time_to_live  # noqa: PLC0415
+    from local.template import create_table_arguments, read_stack, time_to_live  # noqa: PLC0415  # slow
 
     if run.target.is_prod:
         raise CommandError(

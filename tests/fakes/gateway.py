@@ -26,7 +26,7 @@ class Context(LambdaContext):
         self._log_stream_name = "stream"
         self._memory_limit_in_mb = 512
         self._invoked_function_arn = "arn:aws:lambda:us-east-1:000000000000:function:function"
-        # The base class has it as a static method.
+        # The base class has it as a static method, so it cannot be overridden.
         self.get_remaining_time_in_millis = lambda: int((seconds or self.SECONDS) * 1000)  # type: ignore[method-assign]
 
 

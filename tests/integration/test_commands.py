@@ -140,7 +140,7 @@ def prod(
     outputs: dict[str, str], database: str, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """AWS with the stack `cruddur-messages`; its outputs. `calls` has every call to AWS."""
-    make_api_call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+    make_api_call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]  # no public hook sees every call
 
     def answer(self: Any, operation: str, parameters: dict[str, Any]) -> Any:
         calls.append((operation, parameters))

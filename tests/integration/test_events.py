@@ -45,7 +45,7 @@ def invoke(name: str, event: Any) -> Any:
     app = importlib.import_module(f"functions.{name.partition('/')[0]}.app")
     try:
         return app.lambda_handler(event, Context())
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:  # noqa: BLE001  # as Lambda does
         return {"errorType": type(error).__name__, "errorMessage": str(error)}
 
 

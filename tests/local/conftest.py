@@ -179,7 +179,7 @@ def cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[RunningCloud]:
 
     def client(service: str) -> Any:
         return boto3.client(
-            service,  # type: ignore[call-overload]
+            service,  # type: ignore[call-overload]  # one overload a service
             endpoint_url=stack["EndpointUrl"],
             region_name=stack["Region"],
             aws_access_key_id=stack["AccessKeyId"],

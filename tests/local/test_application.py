@@ -198,7 +198,7 @@ def test_twenty_racing_first_messages_make_one_conversation(
     newest = messages[0]["message"]
     for person in (one, other):
         rows = eventually(
-            lambda person=person: next(  # type: ignore[misc]
+            lambda person=person: next(  # type: ignore[misc]  # bound now, not when called
                 ([r] for r in person.groups() if r["uuid"] == group and r["message"] == newest),
                 None,
             )

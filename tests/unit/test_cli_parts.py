@@ -76,7 +76,7 @@ class Table:
         self.refusals = refusals
         self.items: dict[str, Any] = {}
 
-    def batch_write_item(self, *, RequestItems: dict[str, list[Any]]) -> Any:  # noqa: N803
+    def batch_write_item(self, *, RequestItems: dict[str, list[Any]]) -> Any:  # noqa: N803  # boto3's
         ((name, requests),) = RequestItems.items()
         assert 0 < len(requests) <= 25
         taken = len(requests)

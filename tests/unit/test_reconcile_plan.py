@@ -138,7 +138,7 @@ def test_a_group_that_is_as_its_messages_say_needs_nothing() -> None:
 def test_every_difference_is_found_and_repaired_at_once(
     changes: dict[str, object], expected: list[Kind]
 ) -> None:
-    snapshot = replace(EQUAL, **changes)  # type: ignore[arg-type]
+    snapshot = replace(EQUAL, **changes)  # type: ignore[arg-type]  # any field
     plan = plan_of(snapshot)
     assert kinds(plan) == expected
     assert plan.problems == []

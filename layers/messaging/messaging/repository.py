@@ -122,7 +122,7 @@ class Repository(Protocol):
         """Delete the `old` rows and put the `new` ones, all of it or nothing.
 
         Return False, having done nothing, when one of the old rows is not there any more, or
-        something stands where a new one belongs: bare timestamps of two conversations can be one
+        something stands where a new one belongs: bare timestamps of two groups can be one
         key.
         """
 
