@@ -6,11 +6,16 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
 from tests.local.conftest import LocalCloud, gone
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 Start = Callable[..., LocalCloud]
 
@@ -117,12 +122,24 @@ def test_a_port_in_use_is_one_sentence(start_cloud: Start, variable: str) -> Non
     assert f"set {variable}" in sentence
 
 
+def table(stack: dict[str, Any]) -> "DynamoDBClient":
+    return boto3.client(
+        "dynamodb",
+        endpoint_url=stack["EndpointUrl"],
+        region_name=stack["Region"],
+        aws_access_key_id=stack["AccessKeyId"],
+        aws_secret_access_key=stack["SecretAccessKey"],
+    )
+
+
 def test_a_folder_is_for_one_at_a_time_and_is_kept_on_request(
     start_cloud: Start, tmp_path: Path
 ) -> None:
     state = tmp_path / "s"
-    first = start_cloud(state, KEEP="1")
+    first = start_cloud(state)  # what is written without KEEP can be kept later, too
     before = first.wait_until_ready()
+    marker = {"pk": {"S": "test"}, "sk": {"S": "kept"}}
+    table(before).put_item(TableName=before["TableName"], Item=marker)
     second = start_cloud(state)
     assert second.process.wait(20) == 1
     assert f"process {first.process.pid}" in second.log_tail()
@@ -130,7 +147,9 @@ def test_a_folder_is_for_one_at_a_time_and_is_kept_on_request(
 
     third = start_cloud(state, KEEP="1")
     after = third.wait_until_ready()
+    found = table(after).get_item(TableName=after["TableName"], Key=marker)
     third.stop()
+    assert found["Item"] == marker
     kept = ("UserPoolId", "UserPoolClientId", "TableName")
     assert {name: before[name] for name in kept} == {name: after[name] for name in kept}
 
