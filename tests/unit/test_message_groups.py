@@ -4,7 +4,7 @@ from uuid import uuid4
 import pytest
 
 from messaging import keys, message_groups
-from messaging.entities import Message, MessageGroup, User
+from messaging.entities import Members, Message, MessageGroup, User
 from messaging.errors import InvalidRequestError, MessageGroupNotFoundError
 from messaging.message_groups import NewMessage, SentMessage
 from messaging.repository import PageRequest
@@ -173,6 +173,53 @@ def test_being_in_one_group_opens_no_other(repository: MemoryRepository) -> None
     for _ in range(2):
         with pytest.raises(MessageGroupNotFoundError):
             texts(repository, other, GRAHAMS)
+
+
+class CountingRepository(MemoryRepository):
+    """Counts the readings of MEMBERS, which is what a refusal takes its time with."""
+
+    readings = 0
+
+    def get_members(self, message_group_uuid: str) -> Members | None:
+        self.readings += 1
+        return super().get_members(message_group_uuid)
+
+
+def test_a_refusal_costs_the_same_whether_the_group_exists_or_not() -> None:
+    repository = CountingRepository()
+    group = begin(repository).message.message_group_uuid
+    for member in (GRAHAMS, REEF):
+        texts(repository, group, member)
+
+    def readings(group: str) -> list[int]:
+        found = []
+        for _ in range(3):
+            before = repository.readings
+            with pytest.raises(MessageGroupNotFoundError):
+                texts(repository, group, BAYKO)
+            with pytest.raises(MessageGroupNotFoundError):
+                go_on(repository, group, sender=BAYKO)
+            found.append(repository.readings - before)
+        return found
+
+    assert readings(group) == readings(str(uuid4())) == [2, 2, 2]
+
+
+def test_a_member_is_looked_up_once_and_found_as_soon_as_the_group_is_there() -> None:
+    repository = CountingRepository()
+    known = str(uuid4())
+    with pytest.raises(MessageGroupNotFoundError):
+        texts(repository, known)
+    members = Members(
+        message_group_uuid=known,
+        member_uuids=frozenset({GRAHAMS.uuid, REEF.uuid}),
+        created_at=minute(0),
+    )
+    repository.items[keys.members_pk(known), keys.MEMBERS_SK] = members.to_item()
+    before = repository.readings
+    for member in (GRAHAMS, REEF, GRAHAMS, REEF):
+        assert texts(repository, known, member) == []
+    assert repository.readings - before == 2
 
 
 def test_a_name_is_kept_for_seven_days(repository: MemoryRepository) -> None:

@@ -188,16 +188,17 @@ def _require_member(repository: Repository, message_group_uuid: str, user: User)
         group = keys.canonical_uuid(message_group_uuid)
     except ValueError:
         raise MessageGroupNotFoundError from None
-    if user.uuid not in _members(repository, group).member_uuids:
-        raise MessageGroupNotFoundError
+    _members(repository, group, user.uuid)
     return group
 
 
-# Members never change and a group is never deleted, so what is known stays true. A group that
-# is not found raises, and so is asked for again.
-@cached(LRUCache(maxsize=1024), key=lambda _, group: group)
-def _members(repository: Repository, group: str) -> Members:
+# A member stays one, so what a member was shown is remembered for them. Whoever is refused is
+# not remembered, nor does a member's request spare them the reading: each refusal costs the same
+# one read, so that its time does not tell whether the group exists.
+@cached(LRUCache(maxsize=1024), key=lambda _, group, user_uuid: (group, user_uuid))
+def _members(repository: Repository, group: str, user_uuid: str) -> Members:
+    """Return the members of a group that the user is in."""
     members = repository.get_members(group)
-    if members is None:
+    if members is None or user_uuid not in members.member_uuids:
         raise MessageGroupNotFoundError
     return members
