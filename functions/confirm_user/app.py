@@ -7,13 +7,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from directory import users
+from directory import triggers, users
 from messaging.deadline import deadline
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the event as it came."""
     deadline.start(context.get_remaining_time_in_millis() / 1000)
-    if event["triggerSource"] == "PostConfirmation_ConfirmSignUp":
+    if triggers.source(event, "PostConfirmation") == "PostConfirmation_ConfirmSignUp":
         users.register(users.Profile.from_trigger(event))
     return event

@@ -153,10 +153,10 @@ def answer(name: str, payload: Any) -> Any:
     HTTP answers are ``{"status", "body"}``, errors ``{"error": message}``; "event" stands for the
     event itself.
     """
-    if payload == event(name) and payload:
-        return "event"
     if isinstance(payload, dict) and "statusCode" in payload:
         return {"status": payload["statusCode"], "body": json.loads(payload["body"])}
+    if payload == event(name) and payload:
+        return "event"
     if isinstance(payload, dict) and "errorMessage" in payload:
         return {"error": payload["errorMessage"]}
     return payload

@@ -169,6 +169,13 @@ def test_a_named_send_answers_the_same_twice(
         ({"handle": "reef", "message": "x" * 1025}, ["message_exceed_max_chars_1024"]),
         ({"handle": "reef", "message": "\ud800"}, ["message_invalid"]),
         ({"handle": "reef", "message": "a\0b"}, ["message_invalid"]),
+        ({"handle": "reef", "message": "\0"}, ["message_invalid"]),
+        (
+            {"handle": "\u200b", "message": "\u200b"},
+            ["user_reciever_handle_blank", "message_blank"],
+        ),
+        ({"handle": "reef", "message": "\u2060 \ufeff\n\u200d\ufe0f\u00ad\x07"}, ["message_blank"]),
+        ({"handle": "reef", "message": "\u3164\u2800\u034f" * 400}, ["message_blank"]),
         ({"handle": "@Grahams", "message": "x"}, ["message_to_self"]),
         ({"handle": "reef", "message": "x", "message_uuid": "x"}, ["message_uuid_invalid"]),
         ({"handle": "reef", "message": "x", "message_uuid": 7}, ["message_uuid_invalid"]),
@@ -208,6 +215,15 @@ def test_every_broken_rule_of_a_new_message_is_named(
 ) -> None:
     answer = gateway.post(MESSAGES, body, by="grahams")
     assert (answer.status, answer.errors) == (422, codes)
+
+
+@pytest.mark.parametrize(
+    "text", [".", "\u200b.", "\u2764\ufe0f", "\u0e01\u0e34", "\U000e0021x", "\ue000"]
+)
+def test_what_a_reader_can_see_is_sent_as_it_was_written(
+    gateway: Gateway, group: str, text: str
+) -> None:
+    assert go_on(gateway, group, text).body["message"] == text
 
 
 def test_1024_code_points_are_a_message_whatever_their_bytes(gateway: Gateway, group: str) -> None:

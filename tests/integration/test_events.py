@@ -3,6 +3,8 @@
 import importlib
 import json
 from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
@@ -93,6 +95,57 @@ def test_http_events_are_as_the_gateway_of_the_template_sends_them(stack: Stack)
                 claims = event["requestContext"]["authorizer"]["jwt"]["claims"]
                 assert claims["sub"] in {user.cognito_user_id for user in seed_users()}
                 assert claims["token_use"] == "access"
+
+
+# As `sam local generate-event` makes them: what somebody tries first, or wires wrongly.
+FOREIGN = sorted((Path(sample_events.__file__).parent / "aws_events").glob("*.json"))
+OWN_FORMAT = "apigateway_http_api_proxy"
+
+
+@pytest.mark.parametrize("path", FOREIGN, ids=lambda path: path.stem)
+def test_a_foreign_event_is_answered_with_a_clear_error_and_logged_by_name(
+    path: Path, stack: Stack, stores: Stores, caplog: pytest.LogCaptureFixture
+) -> None:
+    before, event = stores.read(), json.loads(path.read_text())
+    for route in stack.routes():
+        function = stack.functions()[route.function].code.name
+        found = sample_events.answer("", invoke(function, event))
+        if path.stem == OWN_FORMAT:  # of another HTTP API
+            assert found == sample_events.problem(HTTPStatus.NOT_FOUND, "route_not_found")
+            continue
+        assert found == sample_events.problem(HTTPStatus.BAD_REQUEST, "event_not_supported")
+        logged = caplog.records[-1]
+        assert logged.levelname == "ERROR"
+        assert vars(logged)["error"] == "ForeignEventError"
+        assert "payload format 2.0" in logged.message
+        caplog.clear()
+    for trigger, name in stack.triggers().items():
+        failed = invoke(stack.functions()[name].code.name, event)
+        assert failed["errorType"] == "ForeignEventError"
+        assert f"{trigger} trigger" in failed["errorMessage"]
+    assert stores.read() == before
+
+
+@pytest.mark.parametrize("event", [{}, [], None, "text", {"routeKey": None}])
+def test_what_is_no_event_at_all_is_answered_the_same(event: Any) -> None:
+    for function in ("list_messages", "create_message"):
+        found = sample_events.answer("", invoke(function, event))
+        assert found == sample_events.problem(HTTPStatus.BAD_REQUEST, "event_not_supported")
+    for function in ("check_sign_up", "confirm_user"):
+        assert invoke(function, event)["errorType"] == "ForeignEventError"
+
+
+def test_an_event_of_another_trigger_or_without_its_parameter_is_foreign() -> None:
+    for function, other in (
+        ("check_sign_up", "confirm_user/new_user"),
+        ("confirm_user", "check_sign_up/free_handle"),
+    ):
+        failed = invoke(function, sample_events.event(other))
+        assert failed["errorType"] == "ForeignEventError"
+    event = sample_events.event("list_messages/newest_first")
+    del event["pathParameters"]
+    found = sample_events.answer("", invoke("list_messages", event))
+    assert found == sample_events.problem(HTTPStatus.BAD_REQUEST, "event_not_supported")
 
 
 def test_metrics_say_what_became_of_a_batch(

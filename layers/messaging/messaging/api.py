@@ -11,10 +11,11 @@ import json
 import re
 import time
 import traceback
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeIs
 from urllib.parse import quote, urlencode
 
 from aws_lambda_powertools import Logger
@@ -27,6 +28,7 @@ from messaging.deadline import deadline
 from messaging.entities import Message, MessageGroup, User
 from messaging.errors import (
     BadRequestError,
+    ForeignEventError,
     InvalidRequestError,
     RequestError,
     RouteNotFoundError,
@@ -82,16 +84,49 @@ def handler(app: APIGatewayHttpResolver) -> Handler:
 
     def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         deadline.start(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
-        # The gateway has chosen the route. Its rawPath is decoded and may hold anything, which
-        # the resolver's patterns do not let through.
-        _, _, route = event["routeKey"].partition(" ")
-        parameters = event.get("pathParameters") or {}
-        path = _PARAMETER.sub(lambda match: quote(parameters[match[1]], safe=""), route)
-        event = event | {"rawPath": path}
+        try:
+            path = _path(event)
+        except ForeignEventError as error:
+            logger.set_correlation_id(None)  # that of the request before
+            logger.error(str(error), extra={"error": type(error).__name__})  # noqa: TRY400  # where it was raised tells nothing
+            problem = _problem(error.status, error.codes)
+            # This shape is understood by every kind of API that may have sent the event.
+            return {
+                "statusCode": problem.status_code,
+                "headers": {"Content-Type": problem.content_type},
+                "body": problem.body,
+            }
         logger.set_correlation_id(event["requestContext"].get("requestId"))
-        return app.resolve(event, context)
+        return app.resolve(event | {"rawPath": path}, context)
 
     return lambda_handler
+
+
+def _path(event: Any) -> str:
+    """Return the path of a request, its parameters percent-encoded.
+
+    The gateway has chosen the route. Its rawPath is decoded and may hold anything, which the
+    resolver's patterns do not let through.
+
+    Raises
+    ------
+    ForeignEventError
+        No HTTP API has sent this, or one with another payload format.
+    """
+    match event:
+        case {
+            "version": "2.0",
+            "routeKey": str(route_key),
+            "requestContext": {"http": {"method": str()}},
+        }:
+            _, _, route = route_key.partition(" ")
+        case _:
+            raise ForeignEventError("an event of an HTTP API in payload format 2.0")
+    parameters = event.get("pathParameters") or {}
+    try:
+        return _PARAMETER.sub(lambda found: quote(parameters[found[1]], safe=""), route)
+    except KeyError as error:
+        raise ForeignEventError(f"the path parameter {error} of {route}") from None
 
 
 def subject(app: APIGatewayHttpResolver) -> str:
@@ -314,11 +349,11 @@ def bare_handle(handle: str) -> str:
 
 def _new_message(body: Mapping[str, Any]) -> tuple[NewMessage, list[str]]:
     codes = []
-    text = body.get("message")
-    if _is_blank(text):
-        codes.append("message_blank")
-    elif not isinstance(text, str) or not _is_storable(text):
+    text = "" if (given := body.get("message")) is None else given
+    if not _is_storable(text):
         codes.append("message_invalid")
+    elif _is_blank(text):
+        codes.append("message_blank")
     elif len(text) > MAX_MESSAGE_CHARS:
         codes.append("message_exceed_max_chars_1024")
     message_uuid = body.get("message_uuid")
@@ -330,17 +365,31 @@ def _new_message(body: Mapping[str, Any]) -> tuple[NewMessage, list[str]]:
     return NewMessage(message=str(text), message_uuid=message_uuid), codes
 
 
+# Spaces and line ends; what controls and formats, as the zero-width space does; marks, which need
+# a letter to stand on (https://www.unicode.org/reports/tr44/#General_Category_Values).
+_NOTHING_TO_SEE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Mn"})
+# The Hangul fillers and the empty Braille pattern: letters and a symbol, but without a shape.
+_SHAPELESS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
+
 def _is_blank(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    """Tell whether there is nothing in `value` that a reader could see."""
+    return value is None or (
+        isinstance(value, str)
+        # Each letter once: a body of megabytes costs no more than a sentence.
+        and all(unicodedata.category(c) in _NOTHING_TO_SEE or c in _SHAPELESS for c in set(value))
+    )
 
 
-def _is_storable(text: str) -> bool:
-    """Tell whether UTF-8 can hold `text`, and every client can show it."""
+def _is_storable(value: object) -> TypeIs[str]:
+    """Tell whether `value` is text that UTF-8 can hold, and that every client can show."""
+    if not isinstance(value, str):
+        return False
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError:  # a lone surrogate: JSON can spell it
         return False
-    return "\0" not in text
+    return "\0" not in value
 
 
 def _response(

@@ -7,6 +7,7 @@
     ├── UnreadableItemError     an item or a record lacks what its kind has
     └── RequestError            a request that was not carried out, as far as is known
         ├── BadRequestError         400  the body is not a JSON object in UTF-8
+        ├── ForeignEventError       400  the event is not one that the function is for
         ├── UnauthorizedError       401  no identity from the gateway
         ├── TokenUseError           403  the token is not an access token
         ├── UserNotRegisteredError  403  the identity has no row in the directory
@@ -62,6 +63,17 @@ class BadRequestError(RequestError):
     """The body is not a JSON object in UTF-8."""
 
     status = HTTPStatus.BAD_REQUEST
+
+
+class ForeignEventError(RequestError):
+    """The event is not one that the function is for: somebody wired or invoked it wrongly."""
+
+    status = HTTPStatus.BAD_REQUEST
+    code = "event_not_supported"
+
+    def __init__(self, expected: str) -> None:
+        super().__init__()
+        self.args = (f"{self.code}: this function expects {expected}",)
 
 
 class UnauthorizedError(RequestError):
