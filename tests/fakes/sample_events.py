@@ -4,6 +4,7 @@ One table, for the handlers on moto and for `sam local invoke`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import ANY
 
 import psycopg2
+from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
 from cruddur.seed import seed_message_groups, seed_users
@@ -44,14 +46,21 @@ class Expected:
         no such group, by ``new``. No other row changes.
     added
         What is written beside group rows: the beginnings of their pks, sorted.
+    changed
+        Items beside group rows that change in place, by their keys: the attributes that are
+        others then.
     users
         Handles of the users who are written.
+    changed_users
+        Users who change in place, by their handles: the columns that are others then.
     """
 
     answer: Any
     shows: Mapping[str, str] = field(default_factory=dict)
     added: tuple[str, ...] = ()
+    changed: Mapping[Slot, Mapping[str, Any]] = field(default_factory=dict)
     users: tuple[str, ...] = ()
+    changed_users: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def problem(status: HTTPStatus, code: str) -> dict[str, Any]:
@@ -172,9 +181,10 @@ class Contents:
     def rows(self) -> dict[Slot, Item]:
         """Return the group rows by group and owner, each of which has exactly one."""
         found = [item for (pk, _), item in self.items.items() if _is_row(pk)]
-        by_slot = {(row["message_group_uuid"], row["pk"]): row for row in found}
-        assert len(by_slot) == len(found)
-        return by_slot
+        slots = [(row["message_group_uuid"], row["pk"]) for row in found]
+        twice = [slot for slot, number in Counter(slots).items() if number > 1]
+        assert not twice, f"more than one row of a member: {twice}"
+        return dict(zip(slots, found, strict=True))
 
     def others(self) -> dict[Slot, Item]:
         """Return what is beside the group rows."""
@@ -216,7 +226,13 @@ class Stores:
         with self._cursor() as cursor:
             for handle in after.users.keys() - before.users.keys():
                 cursor.execute("DELETE FROM public.users WHERE handle = %s", (handle,))
-        assert self.read() == before
+            for handle, row in before.users.items():
+                if after.users.get(handle) != row:
+                    names = sql.SQL(", ").join(map(sql.Identifier, row))
+                    values = sql.SQL(", ").join(map(sql.Placeholder, row))
+                    update = sql.SQL("UPDATE public.users SET ({}) = ({}) WHERE uuid = %(uuid)s")
+                    cursor.execute(update.format(names, values), row)
+        assert self.read() == before, "the stores are not as they were before the event"
 
     def _cursor(self) -> Any:
         return _committed(self.database_url)
@@ -243,16 +259,26 @@ def new_messages(before: Contents, after: Contents) -> list[Item]:
     ]
 
 
-def check(name: str, before: Contents, after: Contents) -> None:
-    """Assert that the stores hold what they held, and what the event is to leave there."""
-    expected = EXPECTED[name]
-    added = {key: item for key, item in after.others().items() if key not in before.items}
-    assert {key: after.items.get(key) for key in before.others()} == before.others()
-    found = sorted(pk.partition("#")[0] for pk, _ in added)
-    assert found == [beginning.rstrip("#") for beginning in expected.added]
-    _check_rows(expected, dict(_sks(name, before, after)), before.rows(), after.rows())
-    assert {handle: after.users.get(handle) for handle in before.users} == before.users
-    assert sorted(after.users.keys() - before.users.keys()) == sorted(expected.users)
+def differences(name: str, before: Contents, after: Contents) -> list[str]:
+    """Return how the stores differ from what they held and what the event is to leave there.
+
+    Each is a sentence that names the item or the user, what was expected and what was found.
+    """
+    return list(_differences(EXPECTED[name], dict(_sks(name, before, after)), before, after))
+
+
+def _differences(
+    expected: Expected, sks: Mapping[str, str], before: Contents, after: Contents
+) -> Iterator[str]:
+    yield from _row_differences(expected.shows, sks, before.rows(), after.rows())
+    yield from _compared("item", before.others(), after.others(), expected.changed)
+    yield from _compared("user", before.users, after.users, expected.changed_users)
+    added = [pk.partition("#")[0] for pk, sk in after.others().keys() - before.others().keys()]
+    if sorted(added) != [beginning.rstrip("#") for beginning in expected.added]:
+        yield f"added should be items of {list(expected.added)}, not of {sorted(added)}"
+    users = sorted(after.users.keys() - before.users.keys())
+    if users != sorted(expected.users):
+        yield f"added should be the users {list(expected.users)}, not {users}"
 
 
 def _sks(name: str, before: Contents, after: Contents) -> Iterator[tuple[str, str]]:
@@ -265,18 +291,45 @@ def _sks(name: str, before: Contents, after: Contents) -> Iterator[tuple[str, st
         yield item["message"], item["sk"]
 
 
-def _check_rows(
-    expected: Expected,
+def _row_differences(
+    shows: Mapping[str, str],
     sks: Mapping[str, str],
     before: Mapping[Slot, Item],
     after: Mapping[Slot, Item],
-) -> None:
+) -> Iterator[str]:
+    """A row is known by its group and its owner: whether its key changes, is no matter here."""
+
+    def shown(group: str) -> Item:
+        if group not in shows:
+            return {}
+        text = shows[group]
+        return {"message": text, "sk": sks.get(text, "the sk of a message that is not there")}
+
+    changed = {slot: shown(slot[0]) for slot in before}
+    yield from _compared("row", before, after, changed)
     new = after.keys() - before.keys()
-    assert before.keys() <= after.keys()
-    assert len(new) == (2 if "new" in expected.shows else 0)
-    for slot, row in after.items():
-        group = "new" if slot in new else slot[0]
-        shown = {}
-        if text := expected.shows.get(group):
-            shown = {"message": text, "sk": sks[text]}
-        assert row == before.get(slot, row) | shown
+    if len(new) != (2 if "new" in shows else 0):
+        yield f"added should be the rows of {'one group' if 'new' in shows else 'none'}, not {new}"
+    made = {slot: after[slot] for slot in new}
+    yield from _compared("row", made, made, dict.fromkeys(made, shown("new")))
+
+
+def _compared[Key](
+    kind: str,
+    before: Mapping[Key, Mapping[str, Any]],
+    after: Mapping[Key, Mapping[str, Any]],
+    changed: Mapping[Key, Mapping[str, Any]],
+) -> Iterator[str]:
+    """Compare what was there: as it was, but for the attributes in `changed`."""
+    for key in changed.keys() - before.keys():
+        yield f"the {kind} {key} should change, but was not there"
+    for key, old in before.items():
+        wanted = {**old, **changed.get(key, {})}
+        found = after.get(key)
+        if found is None:
+            yield f"the {kind} {key} is gone"
+        elif found != wanted:
+            names = sorted(n for n in wanted.keys() | found if wanted.get(n) != found.get(n))
+            for attribute in names:
+                should, is_ = wanted.get(attribute), found.get(attribute)
+                yield f"the {kind} {key} should have {attribute} {should!r}, not {is_!r}"

@@ -73,7 +73,7 @@ def test_a_sample_event_answers_and_writes_what_it_should(name: str, stores: Sto
     assert sample_events.answer(name, payload) == EXPECTED[name].answer
     deliver(before, stores.read())
     after = stores.read()
-    sample_events.check(name, before, after)
+    assert not sample_events.differences(name, before, after)
     again = invoke(name, sample_events.event(name))
     assert sample_events.answer(name, again) == EXPECTED[name].answer
     assert stores.read().rows() == after.rows()

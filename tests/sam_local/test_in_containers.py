@@ -108,4 +108,4 @@ def test_a_sample_event_answers_and_writes_what_it_should(
         if sample_events.new_messages(before, after):  # the mapping moves the rows
             assert until(cloud.batches, lambda seen: seen > batches) > batches
             after = cloud.stores.read()
-        sample_events.check(name, before, after)
+        assert not sample_events.differences(name, before, after)
