@@ -7,7 +7,6 @@ permissions of every folder above the data.
 import importlib.util
 import os
 import platform
-import pwd
 import shutil
 import signal
 from pathlib import Path
@@ -23,6 +22,8 @@ from local.state import StateFolder
 __all__ = ["Postgres"]
 
 _DATABASE = "cruddur"
+# The user and group that own nothing. Some systems know the group by another name.
+_NOBODY = 65534
 # Nothing here has to survive a power cut; dynamic memory as files in the data folder, since
 # a killed server would leave its segments in /dev/shm.
 _OPTIONS = {
@@ -138,13 +139,32 @@ def _unprivileged() -> list[str]:
     """
     if os.geteuid() != 0:
         return []
-    if platform.system() != "Linux" or not shutil.which("setpriv"):
+    program = "setpriv" if _is_there(_NOBODY) else "unshare"
+    if platform.system() != "Linux" or not shutil.which(program):
         raise LocalError(
-            "PostgreSQL does not run as root, and setpriv (of util-linux) is not there to change "
-            "the user: run as another user, or set DATABASE_URL to a server of yours."
+            f"PostgreSQL does not run as root, and {program} (of util-linux) is not there to "
+            "change the user: run as another user, or set DATABASE_URL to a server of yours."
         )
-    nobody = pwd.getpwnam("nobody")
+    if program == "unshare":
+        # Root of a user namespace without other users, as `unshare -r` makes it: nothing to
+        # change to. In one more namespace the same user has another number.
+        return [program, "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}"]
     return [
-        *("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"),
+        *(program, f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
         *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+        # With this access(2) counts the right as well, by which initdb looks for its programs.
+        # The kernel otherwise clears it there for every user but root.
+        "--securebits=+no_setuid_fixup",
     ]
+
+
+def _is_there(user: int) -> bool:
+    """Whether this process's user namespace has a user of this number."""
+    try:
+        ranges = Path("/proc/self/uid_map").read_text().splitlines()
+    except OSError:  # no namespaces, or another system
+        return True
+    return any(
+        int(first) <= user < int(first) + int(length)
+        for first, _, length in (line.split() for line in ranges)
+    )
