@@ -3,6 +3,12 @@
 The scripts in bin/ are the same commands by another name.
 """
 
+import signal
+
+if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Until a command begins Ctrl-C just ends this process, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import typer
 
 from cruddur import rds

@@ -1,6 +1,7 @@
 """What every command does on a terminal: report errors in a sentence, ask, show progress."""
 
 import functools
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,6 +47,8 @@ def reports_errors[**Parameters](
     @functools.wraps(command)
     def wrapper(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
         try:
+            if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             command(*args, **kwargs)
         except (
             CommandError,

@@ -24,14 +24,19 @@ Other engines, which are never emptied:
 Ctrl-C stops it. Addresses and names of the running stack are in LOCAL_STATE/stack.json.
 """
 
+import signal
+
+if __name__ == "__main__":
+    # Until `main` there is nothing to stop in order: Ctrl-C just ends it, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import os
-import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import FrameType
 
 from local.console import say
@@ -49,13 +54,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _stopping = threading.Event()
 
 
-def _stop(_number: int, _frame: FrameType | None) -> None:
-    for number in _SIGNALS:  # once is enough: from here on it stops in order
-        signal.signal(number, signal.SIG_IGN)
+def _stop(number: int, _frame: FrameType | None) -> None:
+    for one in _SIGNALS:  # once is enough: from here on it stops in order
+        signal.signal(one, signal.SIG_IGN)
     # The exception ends a start at once, unless it comes up in a place that Python lets no
     # exception out of, such as a finaliser; the event is seen in any case.
     _stopping.set()
-    raise StopRequested
+    raise StopRequested(number)
 
 
 def _unraisable(happened: "sys.UnraisableHookArgs") -> None:
@@ -116,6 +121,12 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
     cloud = Cloud(settings, engines, state, parts)
     cloud.start(aws_listener=aws_listener, api_listener=api_listener, containers=containers)
     say(f"  started in {time.monotonic() - began:.1f} s")
+    # From here on a stop is how it ends, not what kept it from starting.
+    with suppress(StopRequested):
+        _watch(running, terminals)
+
+
+def _watch(running: list[Engine], terminals: list[int]) -> None:
     while not _stopping.wait(0.5):
         # A closing terminal sends SIGHUP to the first process in it only, which may be make.
         if not all(map(os.isatty, terminals)):
@@ -131,7 +142,10 @@ def _container_address(settings: Settings) -> str | None:
 
 
 def main() -> int:
-    """Exit status 0 when someone stopped it, 1 with a sentence when it could not run."""
+    """Exit status 0 when it ran until someone stopped it, 1 with a sentence when it could not run.
+
+    Who stops it before it is ready gets the status that a shell knows for that, 130 for Ctrl-C.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m local",
         description=__doc__,
@@ -151,15 +165,15 @@ def main() -> int:
         settings = Settings.from_environment(os.environ)
         isolate_from_aws(settings.region)
         _run(settings, parts, with_api=not arguments.no_api)
-    except StopRequested:
-        pass
+    except StopRequested as stop:
+        status = stop.status
     except LocalError as error:
         say(f"local: {error}", error=True)
         status = 1
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        if status == 0:
+        if status != 1:
             say("local: stopping")
         parts.close()
     return status

@@ -1,8 +1,10 @@
 """Fixtures of every tier."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
 # Powertools reads these when a handler is imported.
@@ -11,6 +13,14 @@ os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "test"
 
 from directory import connection, users
 from messaging import config, message_groups, repository
+
+# How long an example takes says nothing on a busy machine.
+hypothesis.settings.register_profile("no clock", deadline=None)
+hypothesis.settings.load_profile("no clock")
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell's background job ignores Ctrl-C, and what the tests start and interrupt would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

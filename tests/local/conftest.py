@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +17,25 @@ import httpx
 import psutil
 import pytest
 
+from tests.waiting import eventually
+
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+
+
+@cache
+def _ender() -> subprocess.Popen[str]:
+    """Ends the local clouds of this process when it is gone, killed or not."""
+    return subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("ender.py"))],
+        stdin=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 class LocalCloud:
@@ -62,24 +73,29 @@ class LocalCloud:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        print(self.process.pid, file=_ender().stdin, flush=True)
 
     def log_tail(self) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-30:])
 
     def wait_until_ready(self) -> dict[str, Any]:
         """The contents of stack.json once it is this process's."""
-        deadline = time.monotonic() + START_SECONDS
-        while time.monotonic() < deadline:
+
+        def ready() -> dict[str, Any] | None:
+            status = self.process.poll()
             with suppress(FileNotFoundError):
                 stack: dict[str, Any] = json.loads((self.state / "stack.json").read_text())
                 if stack["Pid"] == self.process.pid and stack["ready"]:
                     return stack
-            if self.process.poll() is not None:
-                break
-            time.sleep(0.05)
-        status = self.process.poll()
-        self.kill()
-        pytest.fail(f"the local cloud did not start (exit status {status}):\n{self.log_tail()}")
+            if status is not None:
+                pytest.fail(f"the local cloud ended with {status}:\n{self.log_tail()}")
+            return None
+
+        return eventually(ready)
+
+    def wait_until_it_says(self, what: str) -> None:
+        """Return when it has printed this."""
+        eventually(lambda: True if what in self.log.read_text(errors="replace") else None)
 
     def children(self) -> list[psutil.Process]:
         """All processes that were started and live, also those whose parent is gone."""
@@ -93,17 +109,12 @@ class LocalCloud:
                         processes += [process, *process.children(recursive=True)]
         return list(dict.fromkeys(processes))
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, status: int = 0) -> None:
         """Stop in order, and prove that it was."""
         children = self.children()
         self.process.send_signal(number)
-        try:
-            status = self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            pytest.fail(f"the local cloud did not stop:\n{self.log_tail()}")
-        assert status == 0, self.log_tail()
-        assert not gone(children, within=0.5)
+        assert self.process.wait() == status, self.log_tail()
+        wait_until_gone(children)
 
     def kill(self) -> None:
         """kill -9, at which the guards must end what it started."""
@@ -111,15 +122,19 @@ class LocalCloud:
         self.process.wait()
 
 
-def gone(processes: list[psutil.Process], *, within: float) -> list[psutil.Process]:
-    """Wait for processes to end and return those that live on; one waiting to be reaped is dead."""
-    _, alive = psutil.wait_procs(processes, timeout=within)
-    living = []
-    for process in alive:
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    """Return when none of them lives."""
+    eventually(lambda: True if not living(processes) else None)
+
+
+def living(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Return those that live on; one that only waits to be reaped is dead."""
+    found = []
+    for process in processes:
         with suppress(psutil.NoSuchProcess):
-            if process.status() != psutil.STATUS_ZOMBIE:
-                living.append(process)
-    return living
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +157,6 @@ class RunningCloud:
             check=True,
             capture_output=True,
             text=True,
-            timeout=30,
         ).stdout.strip()
 
     def workers(self, function: str) -> list[psutil.Process]:
@@ -186,7 +200,7 @@ def cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[RunningCloud]:
             aws_secret_access_key=stack["SecretAccessKey"],
         )
 
-    with httpx.Client(base_url=stack["ApiUrl"], timeout=40, trust_env=False) as http:
+    with httpx.Client(base_url=stack["ApiUrl"], timeout=None, trust_env=False) as http:
         yield RunningCloud(
             process=process,
             stack=stack,

@@ -1,5 +1,8 @@
-"""A DynamoDB that throttles, conflicts, is slow and loses answers: between the functions and
-the engine, so that the functions' own client meets every fault on the wire."""
+"""Between a client and the engine, so that the client meets on the wire what can happen there.
+
+`FaultProxy` is a DynamoDB that throttles, conflicts, is slow and loses answers; `HoldingProxy`
+lets one call wait until it is told.
+"""
 
 import http.client
 import json
@@ -20,22 +23,20 @@ PERIODS = {"PutItem": 10, "GetItem": 4, "TransactWriteItems": 6, "Query": 3}
 _ERROR = "com.amazonaws.dynamodb.v20120810#"
 
 
-class FaultProxy:
-    """Passes calls on to `engine_url`; while it is `faulty` every so many-th goes wrong."""
+class Proxy:
+    """Passes calls on to `engine_url`."""
 
     def __init__(self, engine_url: str) -> None:
-        self.faulty = False
-        self.happened: Counter[str] = Counter()
         self._engine = urlsplit(engine_url).netloc
-        self._calls: Counter[str] = Counter()
-        self._counting = threading.Lock()
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self) -> None:
-                proxy._answer(self)
+                body = self.rfile.read(int(self.headers.get("content-length", "0")))
+                target = self.headers.get("x-amz-target", "")
+                proxy._answer(self, target.rpartition(".")[2], body)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -56,15 +57,73 @@ class FaultProxy:
         self._thread.join()
         self._server.server_close()
 
-    def _answer(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("content-length", "0")))
-        operation = request.headers.get("x-amz-target", "").rpartition(".")[2]
+    def _answer(self, request: BaseHTTPRequestHandler, operation: str, body: bytes) -> None:
+        self._send(request, *self._forward(request, body))
+
+    def _forward(
+        self, request: BaseHTTPRequestHandler, body: bytes
+    ) -> tuple[int, dict[str, str], bytes]:
+        connection = http.client.HTTPConnection(self._engine)
+        try:
+            connection.request(request.command, request.path, body, dict(request.headers))
+            answer = connection.getresponse()
+            kept = {"content-type", "x-amzn-requestid", "x-amz-crc32"}
+            headers = {n: v for n, v in answer.getheaders() if n.lower() in kept}
+            return answer.status, headers, answer.read()
+        finally:
+            connection.close()
+
+    def _send(
+        self, request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
+    ) -> None:
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.send_header("content-length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+
+class HoldingProxy(Proxy):
+    """Answers the call `number` of an operation when it is released."""
+
+    def __init__(self, engine_url: str, operation: str, *, number: int) -> None:
+        self._operation = operation
+        self._left = threading.Semaphore(number - 1)
+        self._held = threading.Event()
+        self._released = threading.Event()
+        super().__init__(engine_url)
+
+    def wait_until_held(self) -> None:
+        self._held.wait()
+
+    def release(self) -> None:
+        self._released.set()
+
+    def _answer(self, request: BaseHTTPRequestHandler, operation: str, body: bytes) -> None:
+        if operation == self._operation and not self._left.acquire(blocking=False):
+            self._held.set()
+            self._released.wait()
+        super()._answer(request, operation, body)
+
+
+class FaultProxy(Proxy):
+    """While it is `faulty` every so many-th call goes wrong."""
+
+    def __init__(self, engine_url: str) -> None:
+        self.faulty = False
+        self.happened: Counter[str] = Counter()
+        self._calls: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        super().__init__(engine_url)
+
+    def _answer(self, request: BaseHTTPRequestHandler, operation: str, body: bytes) -> None:
         fault = self._fault(operation)
         if fault:
             self.happened[f"{operation} {fault.__name__.strip('_')}"] += 1
             fault(request, body)
         else:
-            self._send(request, *self._forward(request, body))
+            super()._answer(request, operation, body)
 
     def _fault(self, operation: str) -> Callable[[BaseHTTPRequestHandler, bytes], None] | None:
         """Return what goes wrong with this call: each kind of fault in its turn."""
@@ -109,31 +168,8 @@ class FaultProxy:
         time.sleep(SLOW_SECONDS)
         self._send(request, *answer)
 
-    def _forward(
-        self, request: BaseHTTPRequestHandler, body: bytes
-    ) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(self._engine, timeout=30)
-        try:
-            connection.request(request.command, request.path, body, dict(request.headers))
-            answer = connection.getresponse()
-            kept = {"content-type", "x-amzn-requestid", "x-amz-crc32"}
-            headers = {n: v for n, v in answer.getheaders() if n.lower() in kept}
-            return answer.status, headers, answer.read()
-        finally:
-            connection.close()
-
     def _send_error(
         self, request: BaseHTTPRequestHandler, status: int, error: dict[str, Any]
     ) -> None:
         body = json.dumps(error | {"message": "injected"}).encode()
         self._send(request, status, {"content-type": "application/x-amz-json-1.0"}, body)
-
-    def _send(
-        self, request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], body: bytes
-    ) -> None:
-        request.send_response(status)
-        for name, value in headers.items():
-            request.send_header(name, value)
-        request.send_header("content-length", str(len(body)))
-        request.end_headers()
-        request.wfile.write(body)

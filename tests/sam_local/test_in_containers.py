@@ -1,6 +1,5 @@
 """Every route through `sam local start-api`, every sample event through `sam local invoke`."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +12,8 @@ from local.template import Stack
 from tests.fakes import sample_events
 from tests.fakes.sample_events import EXPECTED, LONG
 from tests.sam_local.conftest import Cloud, restored
+from tests.waiting import eventually
 
-pytestmark = pytest.mark.timeout(600)
-
-# More than the window of the mapping and a move take.
-SECONDS = 15.0
 ROUTES = {
     "GET /api/message_groups": "/api/message_groups",
     "GET /api/messages/{message_group_uuid}": f"/api/messages/{LONG}",
@@ -28,11 +24,13 @@ ROUTES = {
 
 
 def until[Value](read: Callable[[], Value], right: Callable[[Value], bool]) -> Value:
-    """Read until it is right, and return what was read last."""
-    deadline = time.monotonic() + SECONDS
-    while not right(found := read()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return found
+    """Read until it is right, and return what was read then."""
+
+    def found() -> Value | None:
+        value = read()
+        return value if right(value) else None
+
+    return eventually(found)
 
 
 def bearer(token: str) -> dict[str, str]:
