@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -249,3 +250,18 @@ def test_the_readme_lists_every_command() -> None:
 def test_the_readme_names_files_that_exist() -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README):
         assert (ROOT / target).exists(), target
+
+
+def test_what_make_run_installs_is_all_that_is_imported_there() -> None:
+    """The tests run with more than that, and would not notice."""
+    installed = set(re.findall(r"^([\w.-]+)==", (ROOT / "run.lock").read_text(), re.MULTILINE))
+    distributions = packages_distributions()
+    for folder in ("local", "cruddur", "layers", "functions"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for module in imported(path):
+                names = {
+                    name.lower().replace("_", "-")
+                    for name in distributions.get(module.split(".")[0], [])
+                }
+                if names and not module.startswith("mypy_boto3"):  # types are not imported there
+                    assert installed & names, (path, module)
