@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 
-_PATIENCE_SECONDS = 8.0
+_PATIENCE_SECONDS = 600.0
 
 
 class _Guard:

@@ -29,10 +29,11 @@ class Ministack(Engine):
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(
             "ministack",
-            [str(_PYTHON), "-m", "ministack"],
+            [str(_PYTHON), "-P", "-m", "local.engine"],
             state=state,
             environment={
                 **CREDENTIALS,
+                "PYTHONPATH": str(ROOT),
                 "BIND_HOST": "127.0.0.1",
                 "GATEWAY_PORT": str(port),
                 "MINISTACK_REGION": region,
@@ -41,7 +42,8 @@ class Ministack(Engine):
                 # Everything it writes stays in the state folder; keys are kept there in any case.
                 "HOME": str(temporary),
                 "TMPDIR": str(temporary),
-                "STATE_DIR": str(folder),
+                # Seen from its working folder: where that is removed, it makes no new one.
+                "STATE_DIR": str(folder.relative_to(state.path)),
                 "S3_DATA_DIR": str(temporary / "s3"),
                 # Always: who begins afresh today may want to keep it tomorrow.
                 "PERSIST_STATE": "1",

@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import psutil
+
 from local.errors import LocalError
+from local.patience import wait_while_they_work
 from local.state import StateFolder
 
 __all__ = ["Engine", "bind", "free_port"]
 
 _START_SECONDS = 30
-_STOP_SECONDS = 12
 _GUARD = Path(__file__).with_name("guard.py")
 
 
@@ -44,6 +46,7 @@ class Engine:
                 env=dict(environment),
                 cwd=state.path,
                 start_new_session=True,
+                umask=0o077,
             )
         state.record(f"{name} guard", self._guard.pid)
         self._recorder = threading.Thread(target=self._record_children, args=(state,), daemon=True)
@@ -68,12 +71,12 @@ class Engine:
         """End the program and wait until it and its guard are gone."""
         if self._guard.stdin:
             self._guard.stdin.close()
-        try:
-            self._guard.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._guard.kill()
-            self._guard.wait()
-        self._recorder.join(_STOP_SECONDS)
+        guard = psutil.Process(self._guard.pid)
+        if not wait_while_they_work([guard], self.name):
+            for process in (*guard.children(recursive=True), guard):
+                process.kill()
+        self._guard.wait()
+        self._recorder.join()
 
     def _record_children(self, state: StateFolder) -> None:
         if self._guard.stdout:

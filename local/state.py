@@ -19,11 +19,9 @@ from typing import IO, Any
 import psutil
 
 from local.errors import LocalError
+from local.patience import wait_while_they_work
 
 __all__ = ["StateFolder"]
-
-# A guard that outlived a killed local cloud ends its engine by itself in this time.
-_GUARD_SECONDS = 12
 
 
 class StateFolder:
@@ -36,6 +34,7 @@ class StateFolder:
         self.sam_file = path / "sam-env.json"
         self._processes = path / "processes.jsonl"
         self._lock: IO[str] | None = None
+        self._taken: dict[Path, int] = {}
         self._writing = threading.Lock()
 
     def acquire(self) -> None:
@@ -58,8 +57,17 @@ class StateFolder:
         lock.write(str(psutil.Process().pid))
         lock.flush()
         self._lock = lock
+        self._make_data_folder()
         self._end_leftovers()
         self._forget()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether nobody has removed the folder, or its data, since it was taken."""
+        try:
+            return all(path.stat().st_ino == number for path, number in self._taken.items())
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Give the folder back; no process of the run is alive any more."""
@@ -73,8 +81,14 @@ class StateFolder:
 
     def start_afresh(self) -> None:
         """Remove what the engines stored."""
-        if self.data.exists():
-            shutil.rmtree(self.data)
+        shutil.rmtree(self.data)
+        self._make_data_folder()
+
+    def _make_data_folder(self) -> None:
+        """For nobody else's eyes: it has people's passwords and the keys that sign for them."""
+        self.data.mkdir(exist_ok=True)
+        self.data.chmod(0o700)
+        self._taken = {path: path.stat().st_ino for path in (self.path / "lock", self.data)}
 
     def record(self, name: str, pid: int) -> None:
         """Remember a started process. The creation time tells it from a later one of its pid."""
@@ -109,7 +123,7 @@ class StateFolder:
             if alive:
                 (guards if entry["name"].endswith("guard") else others).append(process)
         # The guards are ending their engines right now; whoever has none is ended here.
-        psutil.wait_procs(guards, timeout=_GUARD_SECONDS)
+        wait_while_they_work(guards, "what a killed run left")
         for stop in (psutil.Process.terminate, psutil.Process.kill):
             for process in [*guards, *others]:
                 if process.is_running():

@@ -1,0 +1,116 @@
+"""The AWS engine's process: ministack, run by its own Python, with what it lacks for us.
+
+- It saves while it runs, by a fork, as Redis does: what the fork sees stands still. By itself it
+  saves at an orderly end only, and everything is gone when it is killed.
+- Pages and foreign names stay outside, and nobody but us reads its own paths: they need no
+  signature, and `POST /_ministack/reset` removes everything.
+- It makes one call of Cognito at a time: its threads go through the users of a pool while others
+  add to them, and fail.
+"""
+
+import asyncio
+import fcntl
+import os
+import signal
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
+from ministack.core.persistence import save_all
+from ministack.services import cognito, dynamodb, sqs
+
+from local.doors import Door, is_engines_own
+
+_STATE = Path(os.environ["STATE_DIR"])
+_SAVED = {"dynamodb": dynamodb.get_state, "cognito": cognito.get_state, "sqs": sqs.get_state}
+# The time between two savings: at least this, and so many times what one takes.
+_SECONDS = 2.0
+_SHARE = 4
+_READS = ("BatchGet", "Describe", "Get", "List", "Query", "Receive", "Scan", "TransactGet")
+
+
+class _Engine:
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._saving: int | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            saver = asyncio.create_task(self._save_while_it_runs())
+            await app(scope, self._stopping_first(receive, saver), send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        refused = Door().refusal(headers.get("host"), headers.get("origin"))
+        if refused or (is_engines_own(scope["path"]) and scope["method"] != "GET"):
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": (refused or "").encode()})
+            return
+        service, _, action = headers.get("x-amz-target", "").partition(".")
+        if service == "AWSCognitoIdentityProviderService":
+            async with self._one_at_a_time:
+                await app(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+        if not action.startswith(_READS):
+            self._changed.set()
+
+    async def _save_while_it_runs(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            began = time.monotonic()
+            async with self._one_at_a_time:  # and nobody else's call is half done either: one loop
+                self._saving = os.fork()
+            if self._saving == 0:
+                _save_and_exit()
+            await asyncio.to_thread(os.waitpid, self._saving, 0)
+            self._saving = None
+            await asyncio.sleep(max(_SECONDS, _SHARE * (time.monotonic() - began)))
+
+    def _stopping_first(self, receive: Any, saver: "asyncio.Task[None]") -> Any:
+        """`receive`, which before the end stops what would be saving at the same time."""
+
+        async def next_event() -> Any:
+            event = await receive()
+            if event["type"] == "lifespan.shutdown":
+                saver.cancel()
+                if self._saving:
+                    os.kill(self._saving, signal.SIGKILL)
+            return event
+
+        return next_event
+
+
+def _save_and_exit() -> None:
+    try:
+        os.nice(10)
+        save_all(_SAVED)
+    finally:
+        os._exit(0)
+
+
+def main() -> None:
+    """Serve until SIGTERM, then save."""
+    # Whoever saves has the lock, a fork of an engine that was killed, too.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded")  # idle, when it forks
+    lock = (_STATE / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    config = Config()
+    config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = os.environ["LOG_LEVEL"]
+    asyncio.run(serve(_Engine(), config))
+
+
+if __name__ == "__main__":
+    main()
