@@ -2,7 +2,8 @@
 
 Set by environment variables:
 
-  HOST               address of the API and of the AWS endpoint (127.0.0.1)
+  HOST               address of the API (127.0.0.1)
+  AWS_HOST           address of the AWS endpoint, which takes the keys test, test (127.0.0.1)
   BRIDGE_HOST        with --no-api: where containers come in, if not at the address of Docker's
                      bridge docker0; 127.0.0.1 for nowhere else
   PORT               port of the API (3000); 0 takes any free one, here and below
@@ -11,6 +12,7 @@ Set by environment variables:
   LOCAL_STATE        folder for everything that is written (.local)
   KEEP=1             keep what was written; without it every start begins afresh
   LOCAL_CONCURRENCY  how many calls of one function run at a time (4)
+  LOCAL_METRICS=1    show the functions' metrics, too
   AWS_REGION         the region in ARNs and names (us-east-1)
 
 Other engines, which are never emptied:
@@ -76,7 +78,7 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
     state.acquire()
     parts.callback(state.release)
     api_listener = bind(settings.host, settings.port, "PORT") if with_api else None
-    aws_listener = bind(settings.host, settings.aws_port, "AWS_PORT")
+    aws_listener = bind(settings.aws_host, settings.aws_port, "AWS_PORT")
     postgres_port = free_port(settings.postgres_port, "POSTGRES_PORT")
     if settings.keep:
         say("local: keeping what was written before (KEEP=1)")
@@ -128,6 +130,8 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
 
 def _watch(running: list[Engine], terminals: list[int]) -> None:
     while not _stopping.wait(0.5):
+        if not state.is_there:
+            raise LocalError(f"{state.path} was removed while it was in use: start again.")
         # A closing terminal sends SIGHUP to the first process in it only, which may be make.
         if not all(map(os.isatty, terminals)):
             return
@@ -168,7 +172,7 @@ def main() -> int:
     except StopRequested as stop:
         status = stop.status
     except LocalError as error:
-        say(f"local: {error}", error=True)
+        say(f"local: {' '.join(str(error).split())}", error=True)
         status = 1
     finally:
         for number in _SIGNALS:

@@ -4,20 +4,16 @@ Access tokens and id tokens pass alike; refusing the latter is the application's
 """
 
 import json
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
 import jwt
 
+from local.errors import LocalError
 from local.template import Authorizer
 
 __all__ = ["JwtAuthorizer", "UnauthorizedError", "claims_as_strings", "fetch_keys"]
-
-# An unknown key id asks the pool again, but not more often than this.
-_REFRESH_SECONDS = 2.0
 
 
 class UnauthorizedError(Exception):
@@ -25,14 +21,13 @@ class UnauthorizedError(Exception):
 
 
 class JwtAuthorizer:
-    """`keys` gives the JWKS of an issuer: {"keys": […]}."""
+    """`keys` are those of the issuer, by their ids. Whoever names another one is refused at once:
+    the engine keeps a pool's keys for as long as it has the pool, and nobody waits for it here.
+    """
 
-    def __init__(self, settings: Authorizer, keys: Callable[[str], dict[str, Any]]) -> None:
+    def __init__(self, settings: Authorizer, keys: Mapping[str, jwt.PyJWK]) -> None:
         self._settings = settings
-        self._fetch = keys
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._fetched = float("-inf")
-        self._lock = threading.Lock()
+        self._keys = keys
 
     @property
     def header(self) -> str:
@@ -50,7 +45,7 @@ class JwtAuthorizer:
         if scheme.lower() == "bearer":
             token = rest.strip()
         try:
-            key = self._key(jwt.get_unverified_header(token).get("kid"))
+            key = self._keys[jwt.get_unverified_header(token)["kid"]]
             claims: dict[str, Any] = jwt.decode(
                 token,
                 key.key,
@@ -58,7 +53,7 @@ class JwtAuthorizer:
                 issuer=self._settings.issuer,
                 options={"verify_aud": False, "require": ["exp", "iss"]},
             )
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, KeyError) as error:
             raise UnauthorizedError(str(error)) from error
         audience = claims.get("aud") or claims.get("client_id")
         audiences = audience if isinstance(audience, list) else [audience]
@@ -66,29 +61,15 @@ class JwtAuthorizer:
             raise UnauthorizedError("The token is for another client.")
         return claims
 
-    def _key(self, key_id: Any) -> jwt.PyJWK:
-        with self._lock:
-            due = time.monotonic() - self._fetched > _REFRESH_SECONDS
-            if key_id not in self._keys and due:
-                found = self._fetch(self._settings.issuer)["keys"]
-                self._keys = {key["kid"]: jwt.PyJWK(key) for key in found}
-                self._fetched = time.monotonic()
-            if key_id not in self._keys:
-                raise UnauthorizedError("The token is signed with an unknown key.")
-            return self._keys[key_id]
 
-
-def fetch_keys(engine_url: str) -> Callable[[str], dict[str, Any]]:
+def fetch_keys(engine_url: str, issuer: str) -> dict[str, jwt.PyJWK]:
     """Read a pool's keys from the engine: the issuer is AWS's address, its path the pool's id."""
-
-    def keys(issuer: str) -> dict[str, Any]:
-        pool = issuer.rsplit("/", 1)[-1]
+    pool = issuer.rsplit("/", 1)[-1]
+    try:
         answer = httpx.get(f"{engine_url}/{pool}/.well-known/jwks.json", timeout=5, trust_env=False)
-        answer.raise_for_status()
-        document: dict[str, Any] = json.loads(answer.content)
-        return document
-
-    return keys
+        return {key["kid"]: jwt.PyJWK(key) for key in answer.raise_for_status().json()["keys"]}
+    except (httpx.HTTPError, ValueError, KeyError, jwt.PyJWTError) as error:
+        raise LocalError(f"The keys of the user pool {pool} cannot be read: {error}") from error
 
 
 def claims_as_strings(claims: dict[str, Any]) -> dict[str, str]:

@@ -9,6 +9,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -18,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from local.console import say
+from local.doors import is_engines_own
 from local.functions import Functions
 from local.server import Answer, Request
 from local.settings import CREDENTIALS
@@ -32,6 +34,7 @@ _PER_CONNECTION = {
     *("connection", "content-encoding", "content-length", "date", "keep-alive", "server"),
     *("te", "trailer", "transfer-encoding", "upgrade"),
 }
+_FORBIDDEN = Answer.json(403, '{"message":"Forbidden"}')
 _COGNITO = "AWSCognitoIdentityProviderService"
 # Calls after which the pool sends a message, whose text the terminal then shows.
 _SENDS_MAIL = {
@@ -221,7 +224,26 @@ class AwsEndpoint:
         self._shown: set[str] = set()
 
     def answer(self, request: Request) -> Answer:
-        """Answer one call."""
+        """Answer one call; of a page, which the server let in, Cognito's only."""
+        if is_engines_own(request.path):
+            return _FORBIDDEN
+        origin = request.header("origin")
+        if origin is None:
+            return self._answer(request)
+        # What headers the page will send stands in its question; what it asks for does not.
+        is_preflight = request.method == "OPTIONS"
+        if not (is_preflight or (request.header("x-amz-target") or "").startswith(f"{_COGNITO}.")):
+            return _FORBIDDEN
+        answer = Answer(status=204) if is_preflight else self._answer(request)
+        asked = request.header("access-control-request-headers")
+        cors = {
+            "access-control-allow-origin": origin,
+            "vary": "origin",
+            **({"access-control-allow-headers": asked} if is_preflight and asked else {}),
+        }
+        return replace(answer, headers=[*answer.headers, *cors.items()])
+
+    def _answer(self, request: Request) -> Answer:
         service, _, action = (request.header("x-amz-target") or "").partition(".")
         if service != _COGNITO:
             return self._forward(request, service)
@@ -240,7 +262,7 @@ class AwsEndpoint:
         base = self._engines.get(service, self._engines[""])
         query = f"?{request.query}" if request.query else ""
         # The Host header stays: it is part of what the caller signed.
-        headers = [pair for pair in request.headers if pair[0] not in _PER_CONNECTION]
+        headers = [pair for pair in request.headers if pair[0] not in _PER_CONNECTION | {"origin"}]
         if self._sign_for:
             headers = _signed(request, headers, self._sign_for)
         try:
@@ -258,7 +280,9 @@ class AwsEndpoint:
             headers=[
                 (name, value)
                 for name, value in response.headers.multi_items()
+                # The engine would let every page in.
                 if name.lower() not in _PER_CONNECTION
+                and not name.lower().startswith("access-control-")
             ],
         )
 

@@ -22,9 +22,11 @@ from local.authorizer import JwtAuthorizer, fetch_keys
 from local.aws_endpoint import AwsEndpoint, Triggers
 from local.console import say
 from local.containers import HOST, Containers
+from local.doors import Door
 from local.errors import LocalError
 from local.functions import Functions
 from local.http_api import SERVICE_UNAVAILABLE, TIMEOUT_SECONDS, TOO_LARGE, HttpApi
+from local.repair import repair_lists, repair_users
 from local.resources import Clients, create_resources
 from local.server import Answer, HttpServer
 from local.settings import CREDENTIALS, ROOT, Settings
@@ -88,15 +90,22 @@ class Cloud:
                 if engines.dynamodb_url == engines.aws_url
                 else endpoint_url,
             ),
-            concurrency=self._settings.concurrency,
-            region=region,
+            settings=self._settings,
             state=self._state,
         )
         self._parts.callback(functions.stop)
         listeners = [aws_listener]
         if containers and (bridge := containers.listen(aws_listener)):
             listeners.append(bridge)
-        self._serve_aws(stack, functions, clients, listeners, let_containers_in=bool(containers))
+        page_port = api_listener.getsockname()[1] if api_listener else None
+        self._serve_aws(
+            stack,
+            functions,
+            clients,
+            listeners,
+            door=Door(page_port=page_port),
+            let_containers_in=bool(containers),
+        )
         report = self._fill(stack, endpoint_url)
         self._read_streams(stack, functions, clients)
         api_url = _url(api_listener) if api_listener else ""
@@ -123,6 +132,7 @@ class Cloud:
         clients: Clients,
         listeners: list[socket.socket],
         *,
+        door: Door,
         let_containers_in: bool,
     ) -> None:
         triggers = Triggers(
@@ -145,6 +155,7 @@ class Cloud:
             HttpServer(
                 endpoint.answer,
                 *listeners,
+                door=door,
                 limit=_ENGINE_SECONDS,
                 too_late=_TOO_LATE,
                 too_large=TOO_LARGE,
@@ -152,20 +163,22 @@ class Cloud:
         )
 
     def _serve_api(self, stack: Stack, functions: Functions, listener: socket.socket) -> None:
-        keys = fetch_keys(self._engines.aws_url)
+        cors = stack.cors()
+        port = listener.getsockname()[1]
         api = HttpApi(
             routes=stack.routes(),
             authorizers={
-                name: JwtAuthorizer(settings, keys)
+                name: JwtAuthorizer(settings, fetch_keys(self._engines.aws_url, settings.issuer))
                 for name, settings in stack.authorizers().items()
             },
-            cors=stack.cors(),
+            cors=cors,
             invoke=functions.invoke,
         )
         self._serve(
             HttpServer(
                 api.answer,
                 listener,
+                door=Door(origins=cors.origins if cors else (), page_port=port),
                 limit=TIMEOUT_SECONDS,
                 too_late=SERVICE_UNAVAILABLE,
                 too_large=TOO_LARGE,
@@ -184,11 +197,16 @@ class Cloud:
         try:
             load_schema(database_url)
             say("local: schema is loaded")
+            table_name = _id_of(stack, "AWS::DynamoDB::Table")
+            pool_id = _id_of(stack, "AWS::Cognito::UserPool")
+            if self._settings.keeps_all:
+                repair_users(clients.cognito, pool_id, database_url)
+                repair_lists(clients.dynamodb, table_name)
             report = seed(
                 dynamodb=clients.dynamodb,
                 cognito=clients.cognito,
-                table_name=_id_of(stack, "AWS::DynamoDB::Table"),
-                user_pool_id=_id_of(stack, "AWS::Cognito::UserPool"),
+                table_name=table_name,
+                user_pool_id=pool_id,
                 database_url=database_url,
                 now=datetime.now(UTC),
             )

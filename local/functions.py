@@ -1,4 +1,4 @@
-"""The functions of the stack, each in workers of its own: at most `concurrency` at a time.
+"""The functions of the stack, each in workers of its own, as many at a time as the settings say.
 
 A worker sees what the function would see in the cloud: the runtime's packages, its folder, its
 layers, and only the environment that the template and Lambda give it.
@@ -23,7 +23,7 @@ import watchfiles
 
 from local.console import say
 from local.errors import LocalError
-from local.settings import BYTECODE, CREDENTIALS, ROOT
+from local.settings import BYTECODE, CREDENTIALS, ROOT, TEMPLATE, Settings
 from local.state import StateFolder
 from local.template import Function
 
@@ -55,10 +55,11 @@ class _Worker:
     """One process that serves one call at a time."""
 
     def __init__(
-        self, function: Function, generation: int, region: str, state: StateFolder
+        self, function: Function, generation: int, settings: Settings, state: StateFolder
     ) -> None:
         self.generation = generation
         self._name = function.name
+        self._metrics = settings.metrics
         ours, theirs = multiprocessing.Pipe()
         self._connection = ours
         socket = theirs.fileno()
@@ -68,7 +69,7 @@ class _Worker:
                 *(str(_RUNTIME), "-P", "-u", "-X", f"pycache_prefix={BYTECODE}"),
                 *(str(_WORKER), str(socket), function.arn),
             ],
-            env=_environment(function, region),
+            env=_environment(function, settings.region),
             cwd=function.code,
             pass_fds=[socket],
             stdin=subprocess.DEVNULL,
@@ -127,19 +128,19 @@ class _Worker:
     def _relay_logs(self) -> None:
         if self._process.stdout:
             for line in self._process.stdout:
-                say(f"{self._name} | {line.decode(errors='replace').rstrip()}")
+                # Metrics are log lines for CloudWatch to take out: one a call, 450 letters long.
+                if self._metrics or not (line.startswith(b"{") and b'"CloudWatchMetrics"' in line):
+                    say(f"{self._name} | {line.decode(errors='replace').rstrip()}")
 
 
 class _Pool:
     """The workers of one function."""
 
-    def __init__(
-        self, function: Function, concurrency: int, region: str, state: StateFolder
-    ) -> None:
+    def __init__(self, function: Function, settings: Settings, state: StateFolder) -> None:
         self._function = function
-        self._region = region
+        self._settings = settings
         self._state = state
-        self._slots = threading.BoundedSemaphore(concurrency)
+        self._slots = threading.BoundedSemaphore(settings.concurrency)
         self._lock = threading.Lock()
         self._idle: list[_Worker] = []
         self._workers: set[_Worker] = set()
@@ -180,7 +181,7 @@ class _Pool:
                 self._workers.discard(worker)
             if self._closed:
                 return _failure("Runtime.ExitError", "The local cloud is stopping")
-            worker = _Worker(self._function, self._generation, self._region, self._state)
+            worker = _Worker(self._function, self._generation, self._settings, self._state)
             self._workers.add(worker)
         failure = worker.initialise()
         if failure:
@@ -208,16 +209,14 @@ class Functions:
         self,
         functions: Mapping[str, Function],
         *,
-        concurrency: int,
-        region: str,
+        settings: Settings,
         state: StateFolder,
     ) -> None:
         if not _RUNTIME.exists():
             raise LocalError("The functions' runtime is not installed: run `make setup` first.")
         self._functions = functions
         self._pools = {
-            name: _Pool(function, concurrency, region, state)
-            for name, function in functions.items()
+            name: _Pool(function, settings, state) for name, function in functions.items()
         }
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
@@ -253,13 +252,21 @@ class Functions:
         }
         folders = {folder for group in sources.values() for folder in group if folder.is_dir()}
         for changes in watchfiles.watch(
-            *folders, stop_event=self._stopping, raise_interrupt=False, step=20, debounce=200
+            *folders,
+            TEMPLATE,
+            stop_event=self._stopping,
+            raise_interrupt=False,
+            step=20,
+            debounce=200,
         ):
+            if _contains(TEMPLATE, changes):
+                say("local: template.yaml was changed: stop (Ctrl-C) and start again to use it")
             touched = {folder for folder in folders if _contains(folder, changes)}
             stale = [name for name, group in sources.items() if touched.intersection(group)]
             for name in stale:
                 self._pools[name].renew()
-            say(f"local: source changed, reloading {', '.join(stale)}")
+            if stale:
+                say(f"local: source changed, reloading {', '.join(stale)}")
 
 
 def _contains(folder: Path, changes: Iterable[tuple[watchfiles.Change, str]]) -> bool:

@@ -13,14 +13,14 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local.settings import ROOT
+from local.settings import TEMPLATE
 
 __all__ = ["retained_template"]
 
 
 def retained_template() -> dict[str, Any]:
     """What template.yaml says of the resources that it keeps when the stack is deleted."""
-    document = yaml_parse((ROOT / "template.yaml").read_text())
+    document = yaml_parse(TEMPLATE.read_text())
     resources = {
         name: {key: value for key, value in resource.items() if key != "Metadata"}
         for name, resource in document["Resources"].items()

@@ -1,6 +1,7 @@
 """HTTP in threads: plain functions from request to answer, served by uvicorn in this process."""
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from starlette.responses import Response as StarletteResponse
 from starlette.types import Receive, Scope, Send
 
 from local.console import say
+from local.doors import Door
 
 __all__ = ["Answer", "Handler", "HttpServer", "Request"]
 
@@ -65,19 +67,22 @@ Handler = Callable[[Request], Answer]
 class HttpServer:
     """Serves a handler on bound sockets from its own thread until `stop`.
 
-    After `limit` seconds a caller gets `too_late`; a body over 10 MB gets `too_large`.
+    Only whom `door` lets in gets to the handler. After `limit` seconds a caller gets `too_late`;
+    a body over 10 MB gets `too_large`.
     """
 
     def __init__(
         self,
         handler: Handler,
         *listeners: socket.socket,
+        door: Door,
         limit: float,
         too_late: Answer,
         too_large: Answer,
         log: Callable[[str], None] | None = None,
     ) -> None:
         self._handler = handler
+        self._door = door
         self._limit = limit
         self._too_late = too_late
         self._too_large = too_large
@@ -147,6 +152,8 @@ class HttpServer:
             source_ip=incoming.client.host if incoming.client else "127.0.0.1",
             protocol=f"HTTP/{scope['http_version']}",
         )
+        if refusal := self._door.refusal(request.header("host"), request.header("origin")):
+            return Answer.json(403, json.dumps({"message": refusal}))
         call = asyncio.get_running_loop().run_in_executor(self._executor, self._handler, request)
         try:
             return await asyncio.wait_for(call, self._limit)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from local.errors import LocalError
 
-__all__ = ["BYTECODE", "CREDENTIALS", "ROOT", "Settings", "isolate_from_aws"]
+__all__ = ["BYTECODE", "CREDENTIALS", "ROOT", "TEMPLATE", "Settings", "isolate_from_aws"]
 
 ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "template.yaml"
 BYTECODE = ROOT / ".build" / "pycache"
 
 # What every caller of the local engines signs with. The AWS engine refuses other keys.
@@ -24,6 +25,7 @@ class Settings:
     """
 
     host: str
+    aws_host: str
     bridge_host: str | None
     port: int
     aws_port: int
@@ -31,11 +33,17 @@ class Settings:
     state: Path
     keep: bool
     concurrency: int
+    metrics: bool
     region: str
     aws_url: str | None
     dynamodb_url: str | None
     streams_url: str | None
     database_url: str | None
+
+    @property
+    def keeps_all(self) -> bool:
+        """Whether everything is kept, and nothing of it in an engine of somebody else's."""
+        return self.keep and not (self.aws_url or self.dynamodb_url or self.database_url)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -50,6 +58,9 @@ class Settings:
                 raise LocalError(f"{name} must be a number from {lowest} to {highest}, not {text}.")
             return int(text)
 
+        def switch(name: str) -> bool:
+            return environment.get(name, "") not in {"", "0"}
+
         def address(name: str) -> str | None:
             url = environment.get(name) or None
             if url and not url.startswith(("http://", "https://")):
@@ -59,13 +70,15 @@ class Settings:
         dynamodb_url = address("AWS_ENDPOINT_URL_DYNAMODB")
         return cls(
             host=environment.get("HOST") or "127.0.0.1",
+            aws_host=environment.get("AWS_HOST") or "127.0.0.1",
             bridge_host=environment.get("BRIDGE_HOST") or None,
             port=number("PORT", 3000, 0, 65535),
             aws_port=number("AWS_PORT", 4566, 0, 65535),
             postgres_port=number("POSTGRES_PORT", 5433, 0, 65535),
             state=ROOT / (environment.get("LOCAL_STATE") or ".local"),
-            keep=environment.get("KEEP", "") not in {"", "0"},
+            keep=switch("KEEP"),
             concurrency=number("LOCAL_CONCURRENCY", 4, 1, 64),
+            metrics=switch("LOCAL_METRICS"),
             region=environment.get("AWS_REGION") or "us-east-1",
             aws_url=address("AWS_ENDPOINT_URL"),
             dynamodb_url=dynamodb_url,

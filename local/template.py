@@ -21,7 +21,7 @@ from samtranslator.yaml_helper import yaml_parse
 from yaml import YAMLError
 
 from local.errors import TemplateError
-from local.settings import ROOT
+from local.settings import TEMPLATE
 
 __all__ = [
     "ACCOUNT",
@@ -389,7 +389,7 @@ class Stack:
 
 
 def read_stack(
-    path: Path = ROOT / "template.yaml",
+    path: Path = TEMPLATE,
     *,
     parameters: Mapping[str, str] | None = None,
     region: str = "us-east-1",

@@ -1,0 +1,83 @@
+"""Brings together what a killed run left apart, before it is used again (KEEP=1).
+
+The engine saves every few seconds, PostgreSQL everything at once: so a person may be in the
+directory and no longer in the pool. And the engine keeps no stream: what was in it is not
+delivered any more, and the lists of message groups are behind.
+"""
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from cruddur.cognito.pool import attributes_of
+from cruddur.reconcile.digest import Rules
+from cruddur.reconcile.group import Reconciler
+from cruddur.reconcile.run import whole_table
+from cruddur.reconcile.table import Table
+from cruddur.seed import seed_users
+from directory.operations import OperationError, perform
+from directory.statements import statement
+from local.console import say
+from messaging.deadline import Deadline
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = ["repair_lists", "repair_users"]
+
+
+def repair_lists(dynamodb: "DynamoDBClient", table_name: str) -> None:
+    """Rebuild the rows of every message group from its messages; nothing is on its way to them."""
+    table = Table(dynamodb, table_name, deadline=Deadline())
+    results = list(whole_table(Reconciler(table, rules=Rules(lag=timedelta(0)))))
+    for result in results:
+        for finding in result.left:
+            say(f"local: {result.message_group_uuid} is not repaired: {finding}")
+    if repaired := sum(bool(result.repaired) for result in results):
+        say(f"local: {repaired} message groups had waited for the stream: repaired")
+
+
+def repair_users(
+    cognito: "CognitoIdentityProviderClient", user_pool_id: str, database_url: str
+) -> None:
+    """Let those sign up again who are in the directory only, and register those who are not."""
+    pages = cognito.get_paginator("list_users").paginate(UserPoolId=user_pool_id)
+    pool = {
+        attributes["sub"]: (attributes, user["UserStatus"])
+        for page in pages
+        for user in page["Users"]
+        for attributes in [attributes_of(user["Attributes"])]
+    }
+    connection = psycopg2.connect(database_url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute("SELECT cognito_user_id FROM public.users")
+            linked = {cognito_user_id for (cognito_user_id,) in cursor.fetchall()}
+            # The seed has people who never signed in.
+            gone = linked - set(pool) - {user.cognito_user_id for user in seed_users()} - {"MOCK"}
+            cursor.execute(statement("users/unlink"), {"cognito_user_ids": list(gone)})
+        for sub in set(pool) - linked:
+            attributes, status = pool[sub]
+            if status == "CONFIRMED":
+                _register(connection, sub, attributes)
+    finally:
+        connection.close()
+    if gone:
+        say(f"local: {len(gone)} people are no longer in the pool: they can sign up again")
+
+
+def _register(
+    connection: psycopg2.extensions.connection, sub: str, attributes: dict[str, str]
+) -> None:
+    profile = {
+        "cognito_user_id": sub,
+        "handle": attributes["preferred_username"],
+        "display_name": attributes["name"],
+        "email": attributes["email"],
+    }
+    try:
+        perform(connection, {"action": "register", **profile})
+    except OperationError as error:
+        say(f"local: {attributes['email']} cannot be registered: {error}")
