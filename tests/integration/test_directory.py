@@ -244,6 +244,25 @@ def test_iam_signs_in_with_a_token_and_verifies_the_server(
         DatabaseSettings.from_environment(environment | {"DATABASE_AUTH": "password"})
 
 
+@pytest.mark.parametrize("address", ["db.example.com", "db.example.com:5432"])
+def test_a_url_without_a_port_means_the_usual_one(
+    monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    for name in ("DEFAULT_REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(f"AWS_{name}", "eu-west-1")
+    settings = DatabaseSettings(url=f"postgresql://cruddur_app@{address}/cruddur", iam=True)
+    assert "db.example.com:5432/?Action=connect" in settings.connection_arguments()["password"]
+
+
+@pytest.mark.parametrize(
+    ("url", "missing"),
+    [("postgresql://db.example.com/cruddur", "no user"), ("postgresql:///cruddur", "no host")],
+)
+def test_a_url_that_names_nobody_to_sign_in_as_is_named(url: str, missing: str) -> None:
+    with pytest.raises(MissingSettingError, match=missing):
+        DatabaseSettings(url=url, iam=True).connection_arguments()
+
+
 def test_the_certificates_are_the_ones_that_were_checked() -> None:
     import hashlib
 
@@ -253,7 +272,9 @@ def test_the_certificates_are_the_ones_that_were_checked() -> None:
     assert digest in inspect.getsource(config)
     certificates = x509.load_pem_x509_certificates(RDS_CERTIFICATES.read_bytes())
     assert all(certificate.issuer == certificate.subject for certificate in certificates)
-    assert all("Amazon RDS" in certificate.subject.rfc4514_string() for certificate in certificates)
+    for certificate in certificates:
+        certificate.verify_directly_issued_by(certificate)
+        assert "Amazon RDS" in certificate.subject.rfc4514_string()
 
 
 def test_the_password_is_not_in_the_settings_repr() -> None:

