@@ -1,6 +1,7 @@
 """The commands as such: their names, scripts, helps, completion and wrong use."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +31,30 @@ def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[st
 
 
 COMMANDS = list(commands())
+
+
+@pytest.mark.parametrize(
+    ("exported", "region"),
+    [
+        ({"AWS_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "us-east-1"}, "eu-west-1"),
+        ({"AWS_PROFILE": "of-a-profile"}, "eu-south-1"),
+    ],
+)
+def test_a_region_in_either_variable_is_the_region(
+    exported: dict[str, str], region: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    config.write_text("[profile of-a-profile]\nregion = eu-south-1\n")
+    done = subprocess.run(
+        [ROOT / "bin" / "python", "-c", "import boto3; print(boto3.Session().region_name)"],
+        env={"PATH": os.environ["PATH"], "AWS_CONFIG_FILE": str(config), **exported},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == region
 
 
 def test_every_command_has_its_script_and_the_other_way_round() -> None:

@@ -27,7 +27,7 @@ class Settings:
     """What the messaging layer needs to know of where it runs.
 
     The endpoint and the region are not here: boto3 reads ``AWS_ENDPOINT_URL`` and
-    ``AWS_REGION`` itself, locally and in the cloud alike.
+    ``AWS_DEFAULT_REGION`` itself, which Lambda and the local cloud set alike.
     """
 
     table_name: str
