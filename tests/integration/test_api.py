@@ -53,6 +53,14 @@ def test_a_new_group_is_201_and_an_existing_one_200(gateway: Gateway) -> None:
     assert second.body["uuid"] != first.body["uuid"]
 
 
+@pytest.mark.parametrize("target", [GROUPS, f"{GROUPS}?limit=0", "/api/users/nobody/short"])
+def test_no_answer_is_kept_on_its_way_to_the_one_it_is_for(gateway: Gateway, target: str) -> None:
+    headers = gateway.get(target, by="grahams").headers
+    assert headers["cache-control"] == "no-store"
+    assert headers["vary"] == "Origin"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
 def test_a_conversation_reads_newest_first_or_the_same_page_oldest_first(
     gateway: Gateway, group: str
 ) -> None:

@@ -46,6 +46,10 @@ LIMITS = frozenset(str(limit) for limit in range(1, 101))
 # Time to shape and send an answer before Lambda kills the function.
 MARGIN_SECONDS = 0.5
 
+# What is answered is for one person: nothing on the way keeps it, no browser shows it to a page
+# of another origin or takes it for something else than it says.
+_PRIVATE = {"Cache-Control": "no-store", "Vary": "Origin", "X-Content-Type-Options": "nosniff"}
+
 _PARAMETER = re.compile(r"\{(\w+)\}")
 
 type Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
@@ -399,7 +403,7 @@ def _response(
         status_code=status,
         content_type=content_types.APPLICATION_JSON,
         body=json.dumps(body, ensure_ascii=False),
-        headers={name: value for name, value in (headers or {}).items() if value},
+        headers=_PRIVATE | {name: value for name, value in (headers or {}).items() if value},
     )
 
 
@@ -416,5 +420,5 @@ def _problem(
         status_code=status,
         content_type="application/problem+json",
         body=json.dumps(problem),
-        headers=dict(headers or {}),
+        headers=_PRIVATE | dict(headers or {}),
     )
