@@ -34,13 +34,20 @@ from local.state import StateFolder
 from local.streams import StreamReader
 from local.template import Function, Stack, read_stack
 
-__all__ = ["Cloud", "Engines"]
+__all__ = ["DEVELOPMENT", "Cloud", "Engines"]
 
 _DRAIN_SECONDS = 3.0
 _ENGINE_SECONDS = 75.0
 _TOO_LATE = Answer.json(504, '{"message":"The AWS engine does not answer"}')
 # A conversation of the seed, for the commands that can be pasted.
 _MESSAGE_GROUP_UUID = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
+# The template's parameters for a stage that only its developer reaches; a stage on AWS that is
+# meant for development has the last two as well (samconfig.toml).
+DEVELOPMENT = {
+    "DatabaseAuth": "url",
+    "AllowedOrigins": "http://localhost:3000,http://127.0.0.1:3000",
+    "PasswordSignIn": "true",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +82,8 @@ class Cloud:
         """Create, fill and serve the stack; stack.json says when it is ready."""
         region, engines = self._settings.region, self._engines
         clients = self._clients(engines.aws_url)
-        stack = read_stack(
-            parameters={"DatabaseAuth": "url", "DatabaseUrl": engines.database_url}, region=region
-        )
+        parameters = DEVELOPMENT | {"DatabaseUrl": engines.database_url}
+        stack = read_stack(parameters=parameters, region=region)
         stack = create_resources(stack, clients)
         say("local: table, user pool and client are there")
 

@@ -24,7 +24,7 @@ def retained_template() -> dict[str, Any]:
     resources = {
         name: {key: value for key, value in resource.items() if key != "Metadata"}
         for name, resource in document["Resources"].items()
-        if resource.get("DeletionPolicy") == "Retain"
+        if resource.get("DeletionPolicy") == "RetainExceptOnCreate"
     }
     conditions = _named(document["Conditions"], resources)
     parameters = _named(document["Parameters"], [resources, conditions])

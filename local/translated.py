@@ -1,5 +1,7 @@
 """template.yaml as CloudFormation gets it, for checkov: of SAM's own resources it knows little.
 
+With the protection that every stage but a new one has.
+
 bin/python -m local.translated > .build/translated.json
 """
 
@@ -9,4 +11,4 @@ import sys
 from local.template import read_stack
 
 if __name__ == "__main__":
-    json.dump(read_stack().document, sys.stdout, indent=2)
+    json.dump(read_stack(parameters={"DeletionProtection": "true"}).document, sys.stdout, indent=2)

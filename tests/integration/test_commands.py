@@ -96,7 +96,7 @@ def pool(
 @pytest.fixture
 def outputs(pool: str, database: str) -> dict[str, str]:
     client = boto3.client("cognito-idp").create_user_pool_client(
-        UserPoolId=pool, ClientName="web", ExplicitAuthFlows=["ALLOW_USER_PASSWORD_AUTH"]
+        UserPoolId=pool, ClientName="web", ExplicitAuthFlows=["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
     )
     return {
         "TableName": TABLE,

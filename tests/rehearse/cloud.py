@@ -100,8 +100,10 @@ class Project:
         """`sam build`."""
         self._sam("build")
 
-    def deploy(self, stack_name: str, parameters: Mapping[str, str]) -> None:
-        """`sam deploy`, until the stack is complete."""
+    def deploy(
+        self, stack_name: str, parameters: Mapping[str, str], *, fails: bool = False
+    ) -> None:
+        """`sam deploy`, until the stack is complete, or rolled back where it `fails`."""
         overrides = [
             f"ParameterKey={name},ParameterValue={parameters[name]}" for name in parameters
         ]
@@ -109,13 +111,14 @@ class Project:
             *("deploy", "--stack-name", stack_name, "--resolve-s3", "--capabilities"),
             *("CAPABILITY_IAM", "--no-confirm-changeset", "--no-fail-on-empty-changeset"),
             *("--parameter-overrides", *overrides),
+            fails=fails,
         )
 
     def delete(self, stack_name: str) -> None:
         """`sam delete`."""
         self._sam("delete", "--stack-name", stack_name, "--no-prompts", "--region", REGION)
 
-    def _sam(self, *arguments: str) -> None:
+    def _sam(self, *arguments: str, fails: bool = False) -> None:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             **CREDENTIALS,
@@ -137,4 +140,4 @@ class Project:
             check=False,
         )
         print(done.stdout)
-        assert done.returncode == 0, done.stdout
+        assert (done.returncode != 0) == fails, done.stdout

@@ -1,7 +1,7 @@
 """The rehearsal of a deployment: `sam build` and `sam deploy`, to an emulator of AWS.
 
 Only with `make rehearse`, which sets up what it needs and sets REHEARSE. The tests are one story,
-told in the order of the files: deployed, used, updated, taken down, set up again.
+told in the order of the files: deployed in vain, deployed, used, updated, taken down, set up again.
 """
 
 import os

@@ -33,9 +33,9 @@ class Stage:
             "AlarmEmail": "operator@example.com",
         }
 
-    def deploy(self) -> None:
+    def deploy(self, *, fails: bool = False, **parameters: str) -> None:
         self.project.build()
-        self.project.deploy(STACK, self.parameters)
+        self.project.deploy(STACK, self.parameters | parameters, fails=fails)
 
     @cached_property
     def template(self) -> Stack:

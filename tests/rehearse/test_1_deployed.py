@@ -43,7 +43,7 @@ def test_the_schema_was_loaded_by_the_custom_resource(stage: Stage) -> None:
     assert stage.ids["Schema"] == "schema"
 
 
-def test_the_table_has_its_keys_index_stream_and_protection(stage: Stage) -> None:
+def test_the_table_has_its_keys_index_and_stream(stage: Stage) -> None:
     dynamodb = stage.aws.client("dynamodb")
     table = dynamodb.describe_table(TableName=TABLE)["Table"]
     wanted = create_table_arguments(stage.template)
@@ -55,8 +55,7 @@ def test_the_table_has_its_keys_index_stream_and_protection(stage: Stage) -> Non
     assert index["Projection"]["ProjectionType"] == "ALL"
     assert table["StreamSpecification"] == wanted["StreamSpecification"]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
-    # The emulator keeps the parameter's text.
-    assert str(table["DeletionProtectionEnabled"]).lower() == "true"
+    assert table["DeletionProtectionEnabled"] is False
 
 
 def test_the_stream_is_mapped_with_filter_retries_and_destination(stage: Stage) -> None:

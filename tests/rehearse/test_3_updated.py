@@ -1,11 +1,11 @@
-"""A second `sam deploy`: a changed layer and a new migration arrive."""
+"""A second `sam deploy`: protection, a changed layer and a new migration arrive."""
 
 import base64
 
 import pytest
 
 from directory import schema
-from tests.rehearse.stage import Stage
+from tests.rehearse.stage import TABLE, Stage
 
 MIGRATION = "9999_rehearsal"
 
@@ -22,7 +22,7 @@ def layers(stage: Stage) -> dict[str, list[str]]:
     template = folder / "template.yaml"
     newest = list(schema.migrations())[-1]
     template.write_text(template.read_text().replace(newest, MIGRATION))
-    stage.deploy()
+    stage.deploy(DeletionProtection="true")
     return before
 
 
@@ -57,3 +57,11 @@ def test_table_and_pool_are_the_same(stage: Stage) -> None:
 
 def test_deploying_nothing_new_is_no_failure(stage: Stage) -> None:
     stage.deploy()
+
+
+def test_table_and_pool_are_protected_from_now_on(stage: Stage) -> None:
+    assert stage.outputs["DeletionProtection"] == "true"
+    table = stage.aws.client("dynamodb").describe_table(TableName=TABLE)["Table"]
+    assert table["DeletionProtectionEnabled"] is True
+    pool = stage.aws.client("cognito-idp").describe_user_pool(UserPoolId=stage.ids["UserPool"])
+    assert pool["UserPool"]["DeletionProtection"] == "ACTIVE"

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from samtranslator.yaml_helper import yaml_parse
 
+from directory.config import RDS_CERTIFICATES
 from directory.users import SignUpError
 from functions.update_message_groups import app as update_message_groups
 from local.retained import retained_template
@@ -31,6 +33,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "public": {"DatabasePublic": "true"},
     "provisioned": {"BillingMode": "PROVISIONED"},
     "restored": {"DatabaseSnapshot": "snapshot"},
+    "protected": {"DeletionProtection": "true"},
 }
 TABLE_ARN = {"Fn::GetAtt": ["MessagesTable", "Arn"]}
 
@@ -316,22 +319,100 @@ def test_an_existing_network_and_database_are_left_alone(variants: dict[str, Res
 # --- data
 
 
-def test_what_holds_data_outlives_the_stack_and_is_protected(resources: Resources) -> None:
-    kept = {"MessagesTable": "Retain", "UserPool": "Retain", "Database": "Snapshot"}
-    for name, policy in kept.items():
+def test_what_holds_data_outlives_the_stack_and_is_protected(
+    variants: dict[str, Resources],
+) -> None:
+    resources = variants["protected"]
+    kept = {"MessagesTable": "RetainExceptOnCreate", "UserPool": "RetainExceptOnCreate"}
+    for name, policy in {**kept, "Database": "Snapshot"}.items():
         resource = resources.all[name]
-        assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == policy
+        assert resource["DeletionPolicy"] == policy
+        assert resource["UpdateReplacePolicy"] == policy.removesuffix("ExceptOnCreate")
     table = resources.properties("MessagesTable")
-    assert table["DeletionProtectionEnabled"] == "true"
+    assert table["DeletionProtectionEnabled"] is True
     assert table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] is True
     assert table["SSESpecification"]["SSEEnabled"] is True
     database = resources.properties("Database")
     assert database["DeletionProtection"] == "true"
     assert database["StorageEncrypted"] is database["EnableIAMDatabaseAuthentication"] is True
-    assert database["BackupRetentionPeriod"] >= 7
     assert database["PubliclyAccessible"] == "false"
     assert resources.properties("UserPool")["DeletionProtection"] == "ACTIVE"
-    assert set(retained_template()["Resources"]) == {"MessagesTable", "UserPool"}
+    assert set(retained_template()["Resources"]) == set(kept)
+
+
+def test_a_first_deployment_can_take_back_all_that_it_made(resources: Resources) -> None:
+    """Nothing is protected until a deployment has succeeded and somebody asks for it."""
+    assert resources.properties("MessagesTable")["DeletionProtectionEnabled"] is False
+    assert resources.properties("Database")["DeletionProtection"] == "false"
+    assert resources.properties("UserPool")["DeletionProtection"] == "INACTIVE"
+    assert not [n for n, r in resources.all.items() if r.get("DeletionPolicy") == "Retain"]
+
+
+def test_the_smallest_account_and_instance_are_enough(resources: Resources) -> None:
+    database = resources.properties("Database")
+    assert database["DBInstanceClass"] == "db.t4g.micro"
+    assert int(database["BackupRetentionPeriod"]) == 1
+    (stage,) = resources.of("AWS::ApiGatewayV2::Stage").values()
+    limits = stage["DefaultRouteSettings"]
+    # What comes in the second that a function takes to start; each wants its own connection.
+    at_once = int(limits["ThrottlingBurstLimit"]) + int(limits["ThrottlingRateLimit"])
+    connections = 80
+    assert at_once < connections
+    alarm = resources.properties("DatabaseConnectionsAlarm")
+    assert alarm["Threshold"] < at_once
+
+
+def test_a_restored_database_keeps_the_size_of_its_snapshot(
+    variants: dict[str, Resources],
+) -> None:
+    no_value = {"Ref": "AWS::NoValue"}
+    assert variants["restored"].properties("Database")["AllocatedStorage"] == no_value
+    assert variants["new"].properties("Database")["AllocatedStorage"] == "20"
+
+
+def test_a_public_database_waits_for_the_way_in(variants: dict[str, Resources]) -> None:
+    resources = variants["public"]
+    assert "InternetGatewayOfVpc" in _named(resources.all, resources.properties("Database"))
+    assert variants["new"].properties("Database")["Tags"] == {"Ref": "AWS::NoValue"}
+
+
+def test_every_region_that_is_served_has_its_certificates() -> None:
+    (assertion,) = yaml_parse(TEMPLATE)["Rules"]["DatabaseCanProveWhoItIs"]["Assertions"]
+    regions, region = assertion["Assert"]["Fn::Contains"]
+    assert region == {"Ref": "AWS::Region"}
+    certificates = x509.load_pem_x509_certificates(RDS_CERTIFICATES.read_bytes())
+    names = " ".join(certificate.subject.rfc4514_string() for certificate in certificates)
+    roots = sorted(re.findall(r"Amazon RDS ([a-z0-9-]+) Root CA (\w+) G1", names))
+    keys_of_a_root = ["ECC384", "RSA2048", "RSA4096"]
+    assert roots == [(name, key) for name in sorted(regions) for key in keys_of_a_root]
+
+
+def test_nobody_signs_in_with_a_plain_password_unless_a_stage_says_so() -> None:
+    def flows(**parameters: str) -> set[str]:
+        stack = _with_pool(read_stack(parameters=parameters))
+        _, client = stack.the_one("AWS::Cognito::UserPoolClient")
+        return set(client["ExplicitAuthFlows"])
+
+    assert "ALLOW_USER_PASSWORD_AUTH" not in flows()
+    assert flows(PasswordSignIn="true") == flows() | {"ALLOW_USER_PASSWORD_AUTH"}
+
+
+def test_no_web_page_may_call_the_api_unless_a_stage_says_so(resources: Resources) -> None:
+    cors = resources.stack.cors()
+    assert cors is not None
+    assert cors.origins == ("https://none.invalid",)
+
+
+def test_new_code_never_meets_an_old_schema(resources: Resources) -> None:
+    """A function that reads the directory is made, or changed, once the schema is loaded."""
+    readers = {
+        name
+        for name, function in resources.functions().items()
+        if "DATABASE_URL" in function["Environment"]["Variables"]
+    }
+    assert readers > {"LoadSchema"}
+    for name in readers - {"LoadSchema"}:
+        assert "Schema" in listed(resources.all[name].get("DependsOn", [])), name
 
 
 def test_provisioned_throughput_is_five_units_and_grows(variants: dict[str, Resources]) -> None:
@@ -395,13 +476,19 @@ def test_metrics_are_named_as_the_functions_emit_them(resources: Resources) -> N
     assert parked["Namespace"] == shared["POWERTOOLS_METRICS_NAMESPACE"]
     assert parked["MetricName"] in emitted
     assert parked["Dimensions"] == [{"Name": "service", "Value": service}]
-    body = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+    body, names = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
     widgets = json.loads(body)["widgets"]
     metrics = [m for widget in widgets for m in widget["properties"]["metrics"]]
     ours = {m[1] for m in metrics if m[0] == "CruddurMessages" and m[2:3] == ["service"]}
     assert ours
     assert ours <= emitted
     assert f'"service", "${{{service["Ref"]}}}"' in body
+    # Every function by its name: another stage's name may begin with this one's.
+    _, functions = names["Functions"]["Fn::Join"]
+    assert sorted(name["Ref"] for name in functions) == sorted(resources.functions())
+    searches = [m[0]["expression"] for m in metrics if isinstance(m[0], dict)]
+    assert all('FunctionName=("${Functions}")' in search for search in searches)
+    assert not [search for search in searches if "StackName" in search]
 
 
 def test_the_function_emits_its_metrics_with_that_dimension(
