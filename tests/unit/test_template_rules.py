@@ -403,6 +403,15 @@ def test_no_web_page_may_call_the_api_unless_a_stage_says_so(resources: Resource
     assert cors.origins == ("https://none.invalid",)
 
 
+def test_what_was_built_for_another_architecture_fails_with_the_schema() -> None:
+    """Before any function that answers requests is changed: those wait for it."""
+    for architecture in ("x86_64", "arm64"):
+        resources = Resources(read_stack(parameters={"Architecture": architecture}))
+        assert resources.properties("Schema")["Architecture"] == architecture
+        for function in resources.functions().values():
+            assert function["Architectures"] == [architecture]
+
+
 def test_new_code_never_meets_an_old_schema(resources: Resources) -> None:
     """A function that reads the directory is made, or changed, once the schema is loaded."""
     readers = {
