@@ -41,6 +41,11 @@ _SENDS_MAIL = {
     *("AdminCreateUser", "AdminResetUserPassword", "ForgotPassword", "ResendConfirmationCode"),
     *("SignUp", "GetUserAttributeVerificationCode", "UpdateUserAttributes"),
 }
+# Calls that may end in tokens: for a password, or for the answer to what the pool asked then.
+_SIGNS_IN = {
+    *("InitiateAuth", "AdminInitiateAuth"),
+    *("RespondToAuthChallenge", "AdminRespondToAuthChallenge"),
+}
 # Cognito waits five seconds for a trigger.
 _TRIGGER_SECONDS = 5.0
 
@@ -88,6 +93,7 @@ class Triggers:
             "ConfirmSignUp": self._confirm_sign_up,
             "AdminConfirmSignUp": self._confirm_sign_up,
             "ConfirmForgotPassword": self._confirm_forgot_password,
+            **dict.fromkeys(_SIGNS_IN, self._sign_in),
         }.get(action)
         ours = {self._pool_id, self._client_id}
         if hook is None or not ours.intersection({data.get("UserPoolId"), data.get("ClientId")}):
@@ -110,7 +116,7 @@ class Triggers:
         if wishes.get("autoVerifyEmail"):
             self._verify_email(user)
         self._cognito.admin_confirm_sign_up(UserPoolId=self._pool_id, Username=user)
-        self._post_confirmation("PostConfirmation_ConfirmSignUp", user, data)
+        self._with_user("PostConfirmation_ConfirmSignUp", user, data)
         return Answer.json(200, json.dumps({"UserConfirmed": True, "UserSub": user}))
 
     def _admin_create_user(self, data: dict[str, Any], forward: Forward) -> Answer:
@@ -124,35 +130,42 @@ class Triggers:
         if answer.status == httpx.codes.OK:
             if "ConfirmationCode" in data:
                 self._verify_email(data["Username"])
-            self._post_confirmation("PostConfirmation_ConfirmSignUp", data["Username"], data)
+            self._with_user("PostConfirmation_ConfirmSignUp", data["Username"], data)
         return answer
 
     def _confirm_forgot_password(self, data: dict[str, Any], forward: Forward) -> Answer:
         answer = forward()
         if answer.status == httpx.codes.OK:
-            self._post_confirmation(
-                "PostConfirmation_ConfirmForgotPassword", data["Username"], data
-            )
+            self._with_user("PostConfirmation_ConfirmForgotPassword", data["Username"], data)
+        return answer
+
+    def _sign_in(self, data: dict[str, Any], forward: Forward) -> Answer:
+        """The call, then PostAuthentication: when that fails, nobody gets the tokens.
+
+        Tokens that a refresh token is given for are no sign-in.
+        """
+        answer = forward()
+        given = data.get("AuthParameters") or data.get("ChallengeResponses") or {}
+        if "USERNAME" in given and _parsed(answer.body).get("AuthenticationResult"):
+            name = given["USERNAME"]
+            self._with_user("PostAuthentication_Authentication", name, data, newDeviceUsed=False)
         return answer
 
     def _pre_sign_up(self, source: str, data: dict[str, Any]) -> dict[str, Any]:
-        attributes = {entry["Name"]: entry["Value"] for entry in data.get("UserAttributes", [])}
+        attributes = _pairs(data, "UserAttributes")
         # People sign up by e-mail address; Cognito makes it an attribute.
         attributes.setdefault("email", data.get("Username", ""))
-        request = {
-            "userAttributes": attributes,
-            "validationData": {
-                entry["Name"]: entry["Value"] for entry in data.get("ValidationData") or []
-            },
-        }
+        validation = _pairs(data, "ValidationData")
+        request = {"userAttributes": attributes, "validationData": validation}
         response = {"autoConfirmUser": False, "autoVerifyEmail": False, "autoVerifyPhone": False}
         return self._fire(source, str(uuid.uuid4()), data, request, response)
 
-    def _post_confirmation(self, source: str, username: str, data: dict[str, Any]) -> None:
+    def _with_user(self, source: str, username: str, data: dict[str, Any], **more: Any) -> None:
+        """Call the function of a trigger that is given the user as the pool has them."""
         user = self._cognito.admin_get_user(UserPoolId=self._pool_id, Username=username)
         attributes = {entry["Name"]: entry.get("Value", "") for entry in user["UserAttributes"]}
         attributes["cognito:user_status"] = user["UserStatus"]
-        request = {"userAttributes": attributes}
+        request = {"userAttributes": attributes, **more}
         self._fire(source, user["Username"], data, request, {})
 
     def _verify_email(self, username: str) -> None:
@@ -316,6 +329,17 @@ def _signed(request: Request, headers: list[tuple[str, str]], region: str) -> li
     )
     SigV4Auth(Credentials(key, secret), signed[3], region).add_auth(call)
     return list(call.headers.items())
+
+
+def _pairs(data: dict[str, Any], name: str) -> dict[str, str]:
+    """The names and values in a call; what is malformed is refused, as Cognito does."""
+    try:
+        pairs = {entry["Name"]: entry.get("Value", "") for entry in data.get(name) or []}
+    except (AttributeError, KeyError, TypeError):
+        pairs = {"": None}
+    if not all(isinstance(text, str) for pair in pairs.items() for text in pair):
+        raise _RefusedError("InvalidParameterException", f"{name} is malformed.")
+    return pairs
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

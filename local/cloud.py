@@ -91,6 +91,7 @@ class Cloud:
         functions = Functions(
             _reaching(
                 stack.functions(),
+                **self._database_user(),
                 # Past our own address where one engine has all services: one hop less.
                 AWS_ENDPOINT_URL=engines.aws_url
                 if engines.dynamodb_url == engines.aws_url
@@ -256,11 +257,16 @@ class Cloud:
             stack.functions(),
             AWS_ENDPOINT_URL=f"http://{HOST}:{aws_listener.getsockname()[1]}",
             DATABASE_URL=self._engines.database_url_for_containers,
+            **self._database_user(),
         )
         # The whole environments: `sam` resolves less of the template than this program does.
         self._state.write_sam_environment(
             {name: dict(function.environment) for name, function in functions.items()}
         )
+
+    def _database_user(self) -> dict[str, str]:
+        """A PostgreSQL of the developer's own gets no new users: its URL says who signs in."""
+        return {"DATABASE_USER": ""} if self._settings.database_url else {}
 
     def _announce(self, report: SeedReport, api_url: str, endpoint_url: str) -> None:
         say(f"local: ready, Ctrl-C stops it; {api_url or 'without the API'}")

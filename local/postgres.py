@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
+from directory import database_users
 from local.containers import HOST, Containers
 from local.errors import LocalError
 from local.processes import Engine
@@ -104,7 +105,12 @@ class Postgres(Engine):
                 cursor.execute("SELECT FROM pg_database WHERE datname = %s", (_DATABASE,))
                 if cursor.rowcount == 0:
                     cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE)))
-                cursor.execute("ALTER ROLE postgres PASSWORD %s", (self._password,))
+            # The functions sign in as these, as they do in the cloud.
+            database_users.create(connection)
+            with connection.cursor() as cursor:
+                for user in ("postgres", *database_users.RIGHTS):
+                    statement = sql.SQL("ALTER ROLE {} PASSWORD %s").format(sql.Identifier(user))
+                    cursor.execute(statement, (self._password,))
         finally:
             connection.close()
 

@@ -9,11 +9,13 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from directory import triggers, users
 from messaging.deadline import deadline
+from messaging.ping import is_ping
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the event as it came, or raise what is wrong with the sign-up."""
-    deadline.start(context.get_remaining_time_in_millis() / 1000)
-    triggers.source(event, "PreSignUp")
-    users.check_sign_up(users.Profile.from_trigger(event))
+    if not is_ping(event):
+        deadline.start(context.get_remaining_time_in_millis() / 1000)
+        triggers.source(event, "PreSignUp")
+        users.check_sign_up(users.Profile.from_trigger(event))
     return event

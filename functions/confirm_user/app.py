@@ -1,19 +1,44 @@
-"""Cognito's PostConfirmation: write the user who has confirmed into the directory.
+"""Cognito's PostConfirmation and PostAuthentication: write who has confirmed into the directory.
 
-The trigger fires for a new password, too; nothing happens then.
+Once when they confirm, and again, which changes nothing, whenever they sign in: whoever confirmed
+while the database did not answer is registered then. A new password and the daily ping do nothing.
 """
 
 from typing import Any
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from directory import triggers, users
 from messaging.deadline import deadline
+from messaging.ping import is_ping
+
+logger = Logger()
+
+# Cognito waits five seconds, a cold start included, and then refuses the sign-in.
+SIGN_IN_SECONDS = 2.0
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the event as it came."""
-    deadline.start(context.get_remaining_time_in_millis() / 1000)
-    if triggers.source(event, "PostConfirmation") == "PostConfirmation_ConfirmSignUp":
-        users.register(users.Profile.from_trigger(event))
+    if is_ping(event):
+        return event
+    seconds = context.get_remaining_time_in_millis() / 1000
+    match triggers.source(event, "PostConfirmation", "PostAuthentication"):
+        case "PostConfirmation_ConfirmSignUp":
+            deadline.start(seconds)
+            users.register(users.Profile.from_trigger(event))
+        case "PostAuthentication_Authentication":
+            deadline.start(min(seconds, SIGN_IN_SECONDS))
+            _register_who_signs_in(event)
     return event
+
+
+def _register_who_signs_in(event: dict[str, Any]) -> None:
+    """Register someone, or log why not, which an alarm counts: nobody is kept from signing in."""
+    try:
+        users.register(users.Profile.from_trigger(event))
+    except Exception as error:  # noqa: BLE001  # what is raised here refuses the sign-in
+        # The message may say who somebody is; the user name is only an id.
+        found = {"error": type(error).__name__, "cognito_user_id": event["userName"]}
+        logger.error("not registered", extra=found)  # noqa: TRY400  # for the same reason

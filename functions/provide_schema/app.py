@@ -49,12 +49,11 @@ def _load(context: LambdaContext) -> str:
 
 
 def _owner() -> dict[str, str]:
-    """Return user and password of the database's owner; nothing where there is no secret."""
-    secret = os.environ["DATABASE_SECRET"]
-    if not secret:
-        return {}
+    """Return user and password of the database's owner."""
     client = boto3.client("secretsmanager", config=Config(connect_timeout=3, read_timeout=5))
-    value = json.loads(client.get_secret_value(SecretId=secret)["SecretString"])
+    value = json.loads(
+        client.get_secret_value(SecretId=os.environ["DATABASE_SECRET"])["SecretString"]
+    )
     return {"username": value["username"], "password": value["password"]}
 
 

@@ -5,6 +5,8 @@ PostgreSQL is a real one, from the local cloud.
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ import pytest
 from moto import mock_aws
 
 from cruddur.schema import load_schema
+from directory import connection, database_users
 from local.postgres import Postgres
 from local.processes import free_port
 from local.state import StateFolder
@@ -37,6 +40,11 @@ def one_move_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def stack() -> Stack:
+    return _stack()
+
+
+@cache
+def _stack() -> Stack:
     return read_stack(parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"})
 
 
@@ -57,15 +65,27 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def directory(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The database with three users, whose cognito_user_id is their handle."""
-    connection = psycopg2.connect(database_url)
-    with connection, connection.cursor() as cursor:
+    owner = psycopg2.connect(database_url)
+    with owner, owner.cursor() as cursor:
         cursor.execute("TRUNCATE public.users")
         for user in (GRAHAMS, REEF, BAYKO):
             insert_user(cursor, user, cognito_user_id=user.handle)
-    connection.close()
+    owner.close()
     monkeypatch.setenv("DATABASE_AUTH", "url")
     monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_USER", database_users.APP)
     return database_url
+
+
+@contextmanager
+def database_user_of(function: str) -> Iterator[None]:
+    """Let what a function does be done as the database user that the template gives it."""
+    with pytest.MonkeyPatch.context() as patch:
+        environments = {f.code.name: f.environment for f in _stack().functions().values()}
+        patch.setenv("DATABASE_USER", environments[function].get("DATABASE_USER", ""))
+        connection.database.cache_clear()
+        yield
+    connection.database.cache_clear()
 
 
 def insert_user(

@@ -2,30 +2,38 @@
 
 import importlib
 import inspect
+import select as select_module
 import threading
 import traceback
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import psycopg2
 import pytest
 from cryptography import x509
+from psycopg2.extensions import parse_dsn
 
-from directory import users
+from directory import connection, users
 from directory.config import RDS_CERTIFICATES, DatabaseSettings
 from directory.connection import Database, DatabaseError
+from directory.database_users import SIGN_UP
+from directory.statements import statement
 from messaging.deadline import Deadline
 from messaging.entities import User
-from messaging.errors import MissingSettingError, TryAgainError
+from messaging.errors import MissingSettingError, TryAgainError, UserNotRegisteredError
 from tests.fakes.gateway import Context
-from tests.integration.conftest import insert_user
+from tests.integration.conftest import database_user_of, insert_user
 
 SUB = str(UUID(int=77))
 
 
-def event(source: str, handle: str, *, email: str = "new@example.com", **more: str) -> Any:
+def event(source: str, handle: str, *, email: Any = "new@example.com", **more: Any) -> Any:
     attributes = {"preferred_username": handle, "name": "New Person", "email": email} | more
+    if source != "PreSignUp_SignUp":
+        attributes = {"sub": SUB, "email_verified": "true"} | attributes
     return {
         "version": "1",
         "triggerSource": source,
@@ -35,32 +43,45 @@ def event(source: str, handle: str, *, email: str = "new@example.com", **more: s
     }
 
 
-def check(handle: str, **attributes: str) -> None:
-    app = importlib.import_module("functions.check_sign_up.app")
-    trigger = event("PreSignUp_SignUp", handle, **attributes)
-    assert app.lambda_handler(trigger, Context()) is trigger
+def call(function: str, trigger: Any, *, seconds: float | None = None) -> None:
+    """Call a trigger's function; one that lets someone pass gives its event back."""
+    app = importlib.import_module(f"functions.{function}.app")
+    with database_user_of(function):
+        assert app.lambda_handler(trigger, Context(seconds=seconds)) is trigger
 
 
-def confirm(handle: str, *, source: str = "PostConfirmation_ConfirmSignUp", **more: str) -> None:
-    app = importlib.import_module("functions.confirm_user.app")
-    trigger = event(source, handle, **({"sub": SUB} | more))
-    assert app.lambda_handler(trigger, Context()) is trigger
+def check(handle: str, **attributes: Any) -> None:
+    call("check_sign_up", event("PreSignUp_SignUp", handle, **attributes))
 
 
-def select(url: str, statement: str) -> list[tuple[Any, ...]]:
-    connection = psycopg2.connect(url)
-    with connection, connection.cursor() as cursor:
-        cursor.execute(statement)
+def confirm(
+    handle: str,
+    *,
+    source: str = "PostConfirmation_ConfirmSignUp",
+    seconds: float | None = None,
+    **more: Any,
+) -> None:
+    call("confirm_user", event(source, handle, **more), seconds=seconds)
+
+
+def sign_in(handle: str, **more: Any) -> None:
+    confirm(handle, source="PostAuthentication_Authentication", **more)
+
+
+def select(url: str, query: str) -> list[tuple[Any, ...]]:
+    owner = psycopg2.connect(url)
+    with owner, owner.cursor() as cursor:
+        cursor.execute(query)
         rows = cursor.fetchall()
-    connection.close()
+    owner.close()
     return rows
 
 
 def add(url: str, user: User) -> None:
-    connection = psycopg2.connect(url)
-    with connection, connection.cursor() as cursor:
+    owner = psycopg2.connect(url)
+    with owner, owner.cursor() as cursor:
         insert_user(cursor, user)
-    connection.close()
+    owner.close()
 
 
 WAITING = User(uuid=str(UUID(int=9)), handle="waiting", display_name="Waiting")
@@ -111,9 +132,134 @@ def test_a_row_that_waits_is_for_its_own_e_mail_address(directory: str) -> None:
     assert users.get_by_cognito_user_id(SUB) == WAITING
 
 
+def test_a_row_that_waits_is_for_who_has_proven_the_address(directory: str) -> None:
+    add(directory, WAITING)
+    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+        confirm("waiting", email="waiting@example.com", email_verified="false")
+    sign_in("waiting", email="waiting@example.com", email_verified="false")
+    with pytest.raises(UserNotRegisteredError):
+        users.get_by_cognito_user_id(SUB)
+
+
+@pytest.mark.parametrize("seconds", [2.0, 0.5])
+def test_who_confirms_at_a_slow_cold_start_is_in_the_directory(
+    directory: str, seconds: float
+) -> None:
+    """Of Cognito's five seconds so many are left; a healthy server answers at once."""
+    confirm("newcomer", seconds=seconds)
+    assert users.get_by_cognito_user_id(SUB).handle == "newcomer"
+
+
+def test_registering_is_one_statement(directory: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    fetch_one = Database.fetch_one
+
+    def noted(database: Database, statement: str, parameters: Any) -> Any:
+        asked.append(statement)
+        return fetch_one(database, statement, parameters)
+
+    monkeypatch.setattr(Database, "fetch_one", noted)
+    for expected in (1, 2):
+        confirm("newcomer")
+        assert len(asked) == expected
+
+
+def test_one_person_registered_many_times_at_once_is_one_row(directory: str) -> None:
+    profile = users.Profile.from_trigger(event("PostConfirmation_ConfirmSignUp", "newcomer"))
+
+    def register(_: int) -> Any:
+        settings = DatabaseSettings(url=directory, user=SIGN_UP)
+        return Database(settings, deadline=Deadline()).fetch_one(
+            statement("users/register"), vars(profile)
+        )
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(register, range(40)))
+    assert found == [{"uuid": users.get_by_cognito_user_id(SUB).uuid}] * 40
+
+
+def test_who_confirmed_in_vain_is_registered_when_they_sign_in(
+    directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as down:
+        down.setenv("DATABASE_URL", "postgresql://127.0.0.1:1/x")
+        with pytest.raises(TryAgainError):
+            confirm("newcomer")
+    for _ in range(2):
+        sign_in("newcomer")
+    assert users.get_by_cognito_user_id(SUB).handle == "newcomer"
+
+
+def test_signing_in_changes_nobody_who_is_there(directory: str) -> None:
+    before = select(directory, "SELECT * FROM public.users ORDER BY handle")
+    sign_in("another", sub="reef", email="another@example.com")
+    assert select(directory, "SELECT * FROM public.users ORDER BY handle") == before
+
+
+@pytest.mark.parametrize(
+    ("url", "more"),
+    [
+        ("postgresql://127.0.0.1:1/x", {}),
+        ("", {}),
+        (None, {"preferred_username": "reef"}),
+        (None, {"preferred_username": None}),
+        (None, {"sub": "a\0"}),
+    ],
+    ids=["no database", "no setting", "taken handle", "no handle", "refused by the database"],
+)
+def test_nobody_is_kept_from_signing_in_and_the_failure_is_logged(
+    directory: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    url: str | None,
+    more: dict[str, Any],
+) -> None:
+    if url is not None:
+        monkeypatch.setenv("DATABASE_URL", url)
+    sign_in("newcomer", **more)
+    (logged,) = caplog.records
+    # The metric filter SignInErrors counts this level.
+    assert (logged.levelname, logged.getMessage()) == ("ERROR", "not registered")
+    assert "new@example.com" not in str(vars(logged))
+
+
+def test_signing_in_waits_two_seconds_for_a_database_at_most(
+    silent_server: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = waits(monkeypatch)
+    monkeypatch.setenv("DATABASE_AUTH", "url")
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://127.0.0.1:{silent_server()}/x")
+    sign_in("newcomer")
+    assert 0 < max(waited) <= 2
+
+
 def test_other_confirmations_write_nothing(directory: str) -> None:
     confirm("newcomer", source="PostConfirmation_ConfirmForgotPassword")
     assert select(directory, "SELECT count(*) FROM public.users") == [(3,)]
+
+
+@pytest.mark.parametrize(
+    ("more", "code"),
+    [
+        ({"email": None}, "email_invalid"),
+        ({"email": "a\0@example.com"}, "email_invalid"),
+        ({"email": "\ud800@example.com"}, "email_invalid"),
+        ({"name": None}, "display_name_invalid"),
+        ({"preferred_username": None}, "handle_invalid"),
+    ],
+)
+def test_malformed_attributes_are_refused_by_name(
+    directory: str, more: dict[str, Any], code: str
+) -> None:
+    with pytest.raises(users.SignUpError, match=f"^{code}$"):
+        check("newcomer", **more)
+
+
+@pytest.mark.parametrize("sub", ["a\0", "\ud800", "MOCK", "", "nobody"])
+def test_nobody_is_behind_a_strange_sub(directory: str, sub: str) -> None:
+    add(directory, WAITING)
+    with pytest.raises(UserNotRegisteredError):
+        users.get_by_cognito_user_id(sub)
 
 
 def database(url: str) -> Database:
@@ -137,11 +283,40 @@ def test_an_e_mail_address_that_does_not_fit_is_refused(directory: str) -> None:
         check("newcomer", email="x" * 321)
 
 
-def test_no_call_is_begun_that_might_not_end_in_time(directory: str) -> None:
+@pytest.mark.parametrize("connected", [False, True])
+def test_no_call_is_begun_when_no_time_is_left(directory: str, connected: bool) -> None:
     deadline = Deadline()
-    deadline.start(1)
+    kept = Database(DatabaseSettings(url=directory), deadline=deadline)
+    if connected:
+        kept.fetch_one("SELECT 1", {})
+    deadline.start(-1)
     with pytest.raises(TryAgainError):
-        Database(DatabaseSettings(url=directory), deadline=deadline).fetch_one("SELECT 1", {})
+        kept.fetch_one("CREATE TABLE public.begun ()", {})
+    assert select(directory, "SELECT to_regclass('public.begun')") == [(None,)]
+
+
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return how long each wait for the server may take, as they come."""
+    waited: list[float] = []
+
+    def noted(readable: Any, writable: Any, exceptional: Any, seconds: float) -> Any:
+        waited.append(seconds)
+        return select_module.select(readable, writable, exceptional, seconds)
+
+    monkeypatch.setattr(connection, "select", SimpleNamespace(select=noted))
+    return waited
+
+
+def test_no_wait_is_longer_than_the_invocation(
+    silent_server: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = waits(monkeypatch)
+    deadline = Deadline()
+    deadline.start(0.3)
+    settings = DatabaseSettings(url=f"postgresql://127.0.0.1:{silent_server()}/x")
+    with pytest.raises(TryAgainError):
+        Database(settings, deadline=deadline).fetch_one("SELECT 1", {})
+    assert 0 < max(waited) <= 0.3
 
 
 def test_the_server_bounds_statements_and_lost_connections(directory: str) -> None:
@@ -213,8 +388,8 @@ def silent_server() -> Any:
     server.shutdown(socket.SHUT_RDWR)
     server.close()
     thread.join()
-    for connection in accepted:
-        connection.close()
+    for client in accepted:
+        client.close()
 
 
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,11 +407,13 @@ def test_iam_signs_in_with_a_token_and_verifies_the_server(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "very secret")
     environment = {
         "DATABASE_AUTH": "iam",
-        "DATABASE_URL": "postgresql://cruddur_app@db.example.com:5432/cruddur",
+        "DATABASE_URL": "postgresql://db.example.com:5432/cruddur",
+        "DATABASE_USER": "cruddur_app",
     }
     arguments = DatabaseSettings.from_environment(environment).connection_arguments()
     assert arguments["sslmode"] == "verify-full"
     assert arguments["sslrootcert"] == str(RDS_CERTIFICATES)
+    assert parse_dsn(arguments["dsn"])["user"] == "cruddur_app"
     assert "db.example.com:5432/?Action=connect&DBUser=cruddur_app" in arguments["password"]
     assert "rds-db" in arguments["password"]
     assert "very secret" not in arguments["password"]

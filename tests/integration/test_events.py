@@ -18,10 +18,24 @@ from tests.fakes import sample_events
 from tests.fakes.gateway import Context
 from tests.fakes.records import record
 from tests.fakes.sample_events import EVENTS, EXPECTED, Contents, Stores
-from tests.integration.conftest import insert_user
+from tests.integration.conftest import database_user_of, insert_user
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+
+
+# As EventBridge sends what a rule's schedule says.
+SCHEDULED = {
+    "version": "0",
+    "id": "00000000-0000-4000-8000-000000000001",
+    "detail-type": "Scheduled Event",
+    "source": "aws.events",
+    "account": "000000000000",
+    "time": "2026-12-31T12:00:00Z",
+    "region": "us-east-1",
+    "resources": ["arn:aws:events:us-east-1:000000000000:rule/ping"],
+    "detail": {},
+}
 
 
 @pytest.fixture
@@ -44,9 +58,11 @@ def stores(
 
 def invoke(name: str, event: Any) -> Any:
     """Call a function as Lambda does: what it raises becomes its answer."""
-    app = importlib.import_module(f"functions.{name.partition('/')[0]}.app")
+    function = name.partition("/")[0]
+    app = importlib.import_module(f"functions.{function}.app")
     try:
-        return app.lambda_handler(event, Context())
+        with database_user_of(function):
+            return app.lambda_handler(event, Context())
     except Exception as error:  # noqa: BLE001  # as Lambda does
         return {"errorType": type(error).__name__, "errorMessage": str(error)}
 
@@ -78,6 +94,20 @@ def test_a_sample_event_answers_and_writes_what_it_should(name: str, stores: Sto
     assert sample_events.answer(name, again) == EXPECTED[name].answer
     assert stores.read().rows() == after.rows()
     stores.restore(before)
+
+
+def test_a_daily_ping_does_nothing(stack: Stack, stores: Stores) -> None:
+    before = stores.read()
+    code = {name: function.code.name for name, function in stack.functions().items()}
+    pinged = {}
+    for _, rule in stack.resources("AWS::Events::Rule"):
+        (target,) = rule["Targets"]
+        event = json.loads(target["Input"]) if "Input" in target else SCHEDULED
+        name = code[target["Arn"]["Fn::GetAtt"][0]]
+        pinged[name] = invoke(name, event)
+    assert len(pinged) > 1
+    assert {name for name, answer in pinged.items() if "errorType" in answer} == set()
+    assert stores.read() == before
 
 
 def test_http_events_are_as_the_gateway_of_the_template_sends_them(stack: Stack) -> None:
@@ -122,7 +152,7 @@ def test_a_foreign_event_is_answered_with_a_clear_error_and_logged_by_name(
     for trigger, name in stack.triggers().items():
         failed = invoke(stack.functions()[name].code.name, event)
         assert failed["errorType"] == "ForeignEventError"
-        assert f"{trigger} trigger" in failed["errorMessage"]
+        assert trigger in failed["errorMessage"]
     assert stores.read() == before
 
 

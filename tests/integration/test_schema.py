@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from psycopg2 import errors
 
 from directory import schema
-from directory.app_user import APP_USER, IDLE_SESSION
+from directory.database_users import APP, IDLE_SESSION, SIGN_UP
+from messaging.errors import MissingSettingError
 from tests.fakes.gateway import Context
 
 
@@ -32,6 +34,7 @@ def new_database(database_url: str) -> Iterator[str]:
 def load(url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("DATABASE_AUTH", "url")
     monkeypatch.setenv("DATABASE_URL", url)
+    monkeypatch.delenv("DATABASE_USER", raising=False)
     app = importlib.import_module("functions.load_schema.app")
     return app.lambda_handler({}, Context())
 
@@ -59,31 +62,124 @@ def test_two_loaders_at_a_time_apply_every_migration_once(new_database: str) -> 
     assert sorted(applied) == list(schema.migrations())
 
 
-def test_the_functions_user_reads_and_writes_users_and_nothing_else(
+@contextmanager
+def cursor_of(url: str, user: str | None = None) -> Iterator[Any]:
+    connection = psycopg2.connect(url, user=user) if user else psycopg2.connect(url)
+    connection.autocommit = True
+    yield connection.cursor()
+    connection.close()
+
+
+def refuses(cursor: Any, *statements: str) -> None:
+    for statement in statements:
+        with pytest.raises(errors.InsufficientPrivilege):
+            cursor.execute(statement)
+
+
+NOBODYS = (
+    "DELETE FROM public.users",
+    "UPDATE public.users SET cognito_user_id = 'mine'",
+    "UPDATE public.users SET handle = handle",
+    "INSERT INTO public.users (display_name, handle, email) VALUES ('A', 'a', 'a@example.com')",
+    "SELECT * FROM public.activities",
+    "DROP TABLE public.users",
+    "ALTER FUNCTION public.register_user OWNER TO CURRENT_USER",
+    "CREATE TABLE public.mine ()",
+    "UPDATE public.schema_migrations SET name = 'x'",
+)
+
+
+def test_the_functions_of_the_api_read_users_without_addresses_and_nothing_else(
     new_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load(new_database, monkeypatch)
-    connection = psycopg2.connect(new_database, user=APP_USER)
-    connection.autocommit = True
-    cursor = connection.cursor()
-    cursor.execute("SHOW idle_session_timeout")
-    assert cursor.fetchone() == (IDLE_SESSION,)
-    cursor.execute(
-        "INSERT INTO public.users (display_name, handle, email) VALUES ('A', 'a', 'a@example.com')"
-    )
-    cursor.execute("UPDATE public.users SET cognito_user_id = 'x'")
-    cursor.execute("SELECT count(*) FROM public.users")
-    assert cursor.fetchone() == (1,)
-    for refused in (
-        "DELETE FROM public.users",
-        "SELECT * FROM public.activities",
-        "DROP TABLE public.users",
-        "CREATE TABLE public.mine ()",
-        "UPDATE public.schema_migrations SET name = 'x'",
-    ):
-        with pytest.raises(errors.InsufficientPrivilege):
-            cursor.execute(refused)
-    connection.close()
+    with cursor_of(new_database, APP) as cursor:
+        cursor.execute("SHOW idle_session_timeout")
+        assert cursor.fetchone() == (IDLE_SESSION,)
+        cursor.execute("SELECT uuid, handle, display_name, cognito_user_id FROM public.users")
+        refuses(
+            cursor,
+            *NOBODYS,
+            "SELECT email FROM public.users",
+            "SELECT public.register_user('id', 'a', 'A', 'a@example.com', true)",
+        )
+
+
+def test_the_functions_of_sign_up_change_no_account_that_somebody_has(
+    new_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(new_database, monkeypatch)
+    with cursor_of(new_database) as owner:
+        owner.execute(
+            "INSERT INTO public.users (display_name, handle, email, cognito_user_id) VALUES "
+            "('Has', 'has', 'has@example.com', 'theirs'), "
+            "('Waits', 'waits', 'waits@example.com', 'MOCK')"
+        )
+    with cursor_of(new_database, SIGN_UP) as cursor:
+        refuses(cursor, *NOBODYS, "SELECT display_name FROM public.users")
+        register = "SELECT * FROM public.register_user(%s, %s, 'X', %s, %s)"
+        for taken in (
+            ("mine", "has", "has@example.com", True),
+            ("mine", "waits", "other@example.com", True),
+            ("mine", "waits", "waits@example.com", False),
+        ):
+            cursor.execute(register, taken)
+            assert cursor.fetchall() == []
+        cursor.execute(register, ("new", "new", "new@example.com", False))
+        assert cursor.rowcount == 1
+        cursor.execute(register, ("mine", "WAITS", "Waits@example.com", True))
+        assert cursor.rowcount == 1
+    with cursor_of(new_database) as owner:
+        owner.execute("SELECT handle, display_name, cognito_user_id FROM public.users ORDER BY 1")
+        assert owner.fetchall() == [
+            ("has", "Has", "theirs"),
+            ("new", "X", "new"),
+            ("waits", "Waits", "mine"),
+        ]
+
+
+def test_a_database_of_an_earlier_version_is_brought_up_to_date(
+    new_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There one user read and wrote for every function."""
+    first, *later = schema.migrations()
+    with cursor_of(new_database) as owner:
+        owner.execute(schema.migrations()[first])
+        owner.execute("CREATE TABLE public.schema_migrations (name text PRIMARY KEY)")
+        owner.execute("INSERT INTO public.schema_migrations VALUES (%s)", (first,))
+        owner.execute(f"GRANT SELECT, INSERT, UPDATE ON public.users TO {APP}")
+    assert load(new_database, monkeypatch) == {"applied": later}
+    with cursor_of(new_database, APP) as cursor:
+        refuses(cursor, *NOBODYS)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [{"action": "set-cognito-id", "handle": "a", "cognito_user_id": "b"}, {"action": "sessions"}],
+    ids=["set-cognito-id", "sessions"],
+)
+@pytest.mark.parametrize("auth", ["iam", "url"])
+def test_whoever_may_only_invoke_the_schema_function_gets_nowhere(
+    new_database: str, monkeypatch: pytest.MonkeyPatch, auth: str, action: dict[str, str]
+) -> None:
+    """In the cloud no URL names the owner: the template takes none that names a user."""
+    load(new_database, monkeypatch)
+    monkeypatch.setenv("DATABASE_AUTH", auth)
+    monkeypatch.setenv("DATABASE_URL", new_database.replace("postgres@", ""))
+    app = importlib.import_module("functions.load_schema.app")
+    assert "owner" in app.lambda_handler(action, Context())["error"]
+    with pytest.raises(MissingSettingError, match="owner"):
+        app.lambda_handler({}, Context())
+
+
+def test_the_owner_comes_in_with_their_password(
+    new_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_AUTH", "url")
+    monkeypatch.setenv("DATABASE_URL", new_database.replace("postgres@", ""))
+    app = importlib.import_module("functions.load_schema.app")
+    owner = {"username": "postgres", "password": "hidden"}
+    assert app.lambda_handler(owner, Context()) == {"applied": list(schema.migrations())}
 
 
 class CloudFormation:
@@ -160,11 +256,10 @@ def provide(
     monkeypatch: pytest.MonkeyPatch,
     *,
     kind: str = "Create",
-    secret: str = "arn",  # the name of one
 ) -> dict[str, Any]:
     app = importlib.import_module("functions.provide_schema.app")
     monkeypatch.setattr(app, "boto3", services)
-    monkeypatch.setenv("DATABASE_SECRET", secret)
+    monkeypatch.setenv("DATABASE_SECRET", "arn")
     monkeypatch.setenv("LOAD_SCHEMA_FUNCTION", "load")
     app.lambda_handler(cloudformation.event(kind), Context(seconds=120))
     (answer,) = cloudformation.answers
@@ -181,14 +276,6 @@ def test_the_schema_is_asked_for_with_the_owners_secret(
     answer = provide(cloudformation, services, monkeypatch, kind=kind)
     assert answer["Status"] == "SUCCESS"
     assert services.invoked == [{"username": "owner", "password": "hidden"}]
-
-
-def test_a_database_without_a_secret_is_loaded_as_the_functions_sign_in(
-    cloudformation: CloudFormation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    services = Services()
-    provide(cloudformation, services, monkeypatch, secret="")
-    assert services.invoked == [{}]
 
 
 def test_nothing_is_done_when_the_stack_is_deleted(

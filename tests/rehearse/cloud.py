@@ -35,7 +35,8 @@ class Aws(Engine):
         temporary.mkdir()
         # The template declares AWS_ENDPOINT_URL as empty, which leaves a function to find AWS by
         # itself. These, which no function declares, lead it here, and its role's keys with it.
-        endpoints = {f"AWS_ENDPOINT_URL_{name}": self.url for name in ("DYNAMODB", "LAMBDA")}
+        names = ("DYNAMODB", "LAMBDA", "SECRETS_MANAGER")
+        endpoints = {f"AWS_ENDPOINT_URL_{name}": self.url for name in names}
         super().__init__(
             "ministack",
             [str(ENVIRONMENT), "-m", "ministack"],

@@ -12,6 +12,7 @@ from tests.fakes.gateway import Gateway
 from tests.rehearse.cloud import REGION, Aws, Project
 
 STACK = "cruddur-rehearsal"
+SECRET = "cruddur-rehearsal-owner"
 TABLE = "cruddur-rehearsal-messages"
 
 
@@ -29,9 +30,15 @@ class Stage:
         return {
             "TableName": TABLE,
             "DatabaseAuth": "url",
-            "DatabaseUrl": self.database_url,
+            "DatabaseUrl": self.database_url.replace("postgres@", ""),
+            "DatabaseSecret": SECRET,
             "AlarmEmail": "operator@example.com",
         }
+
+    def keep_secret(self) -> None:
+        """Give the account the secret of the database's owner, as whoever made it has done."""
+        owner = {"username": "postgres", "password": "of-nobody"}
+        self.aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(owner))
 
     def deploy(self, *, fails: bool = False, **parameters: str) -> None:
         self.project.build()

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from directory import schema
+from directory import database_users, schema
 from local.template import create_table_arguments
 from messaging import keys
 from tests.rehearse.cloud import REGION
@@ -14,6 +14,7 @@ from tests.rehearse.stage import STACK, TABLE, Stage
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(stage: Stage) -> None:
+    stage.keep_secret()
     stage.deploy()
 
 
@@ -36,10 +37,11 @@ def test_the_schema_was_loaded_by_the_custom_resource(stage: Stage) -> None:
     assert stage.rows("SELECT name FROM public.schema_migrations ORDER BY name") == [
         (name,) for name in schema.migrations()
     ]
-    ((settings,),) = stage.rows(
-        "SELECT array_to_string(rolconfig, ',') FROM pg_roles WHERE rolname = 'cruddur_app'"
+    users = stage.rows(
+        "SELECT rolname, array_to_string(rolconfig, ',') FROM pg_roles WHERE rolname ~ '^cruddur'"
     )
-    assert "idle_session_timeout" in settings
+    assert {name for name, _ in users} == set(database_users.RIGHTS)
+    assert all("idle_session_timeout" in settings for _, settings in users)
     assert stage.ids["Schema"] == "schema"
 
 
@@ -149,7 +151,8 @@ def test_the_pool_calls_the_triggers(stage: Stage) -> None:
     pool = stage.aws.client("cognito-idp").describe_user_pool(UserPoolId=stage.ids["UserPool"])
     triggers = pool["UserPool"]["LambdaConfig"]
     assert triggers["PreSignUp"].endswith(stage.ids["CheckSignUp"])
-    assert triggers["PostConfirmation"].endswith(stage.ids["ConfirmUser"])
+    for trigger in ("PostConfirmation", "PostAuthentication"):
+        assert triggers[trigger].endswith(stage.ids["ConfirmUser"])
 
 
 def test_the_outputs_say_where_everything_is(stage: Stage) -> None:

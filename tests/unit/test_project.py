@@ -109,6 +109,7 @@ LAYERS = {
     "keys": set[str](),
     "errors": set[str](),
     "deadline": {"errors"},
+    "ping": set[str](),
     "config": {"errors"},
     "entities": {"keys", "errors"},
     "sam_local": set[str](),
@@ -117,7 +118,8 @@ LAYERS = {
     "stream": {"keys", "errors", "entities", "repository", "moves"},
     "message_groups": {"keys", "errors", "entities", "repository"},
     "api": {
-        *("keys", "errors", "deadline", "entities", "sam_local", "repository", "message_groups"),
+        *("keys", "errors", "deadline", "ping", "entities", "sam_local"),
+        *("repository", "message_groups"),
     },
 }
 

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from samtranslator.yaml_helper import yaml_parse
 
+from directory import database_users
 from directory.config import RDS_CERTIFICATES
 from directory.users import SignUpError
 from functions.update_message_groups import app as update_message_groups
@@ -28,7 +29,7 @@ RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 # Everything made by the stack; a VPC and a database that were there; only a VPC that was there.
 VARIANTS: dict[str, dict[str, str]] = {
     "new": {},
-    "existing": {"VpcId": "vpc-1", "DatabaseUrl": "postgresql://cruddur_app@db:5432/cruddur"},
+    "existing": {"VpcId": "vpc-1", "DatabaseUrl": "postgresql://db:5432/cruddur"},
     "existing network": {"VpcId": "vpc-1"},
     "public": {"DatabasePublic": "true"},
     "provisioned": {"BillingMode": "PROVISIONED"},
@@ -254,14 +255,40 @@ def test_no_password_is_in_an_environment_variable(variants: dict[str, Resources
     secret = {name for name, p in document["Parameters"].items() if p.get("NoEcho")}
     assert not secret
     pattern = re.compile(document["Parameters"]["DatabaseUrl"]["AllowedPattern"])
-    assert pattern.fullmatch("postgresql://cruddur_app@host.example:5432/cruddur")
+    assert pattern.fullmatch("postgresql://host.example:5432/cruddur")
     assert not pattern.fullmatch("postgresql://user:password@host.example/cruddur")
-    assert not pattern.fullmatch("postgresql://user@host.example/cruddur?password=x")
+    assert not pattern.fullmatch("postgresql://user@host.example/cruddur")
+    assert not pattern.fullmatch("postgresql://host.example/cruddur?password=x")
     for resources in variants.values():
         for name, function in resources.functions().items():
             variables = json.dumps(function["Environment"]["Variables"]).lower()
             assert "password" not in variables
             assert ("secret" in variables) == (name == "ProvideSchema")
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_function_signs_in_to_the_database_as_the_user_that_its_role_may_be(
+    variants: dict[str, Resources], variant: str
+) -> None:
+    resources = variants[variant]
+    may_be = {
+        name: re.search(r"dbuser:\$\{Id\}/(\w+)", json.dumps(statement))[1]  # type: ignore[index]
+        for name, statement in resources.statements()
+        if listed(statement["Action"]) == ["rds-db:connect"]
+    }
+    assert sorted(may_be.values()) == sorted(database_users.RIGHTS)
+    signs_in = {}
+    for name, function in resources.functions().items():
+        policies = resources.properties(f"{name}Role")["ManagedPolicyArns"]
+        allowed = [may_be[policy["Ref"]] for policy in policies if policy["Ref"] in may_be]
+        signs_in[name] = function["Environment"]["Variables"].get("DATABASE_USER")
+        assert allowed == ([signs_in[name]] if signs_in[name] else []), name
+    writers = {name for name, user in signs_in.items() if user == database_users.SIGN_UP}
+    assert writers == {"CheckSignUp", "ConfirmUser"}
+    # What changes accounts is done as the owner, whose secret only a deployment reads.
+    assert signs_in["LoadSchema"] is None
+    secrets = {n for n, s in resources.statements() if "GetSecretValue" in json.dumps(s["Action"])}
+    assert secrets == {"ProvideSchemaRole"}
 
 
 # --- network
@@ -469,6 +496,19 @@ def test_every_function_that_fails_is_noticed(resources: Resources) -> None:
     }
     noticed = behind_api | alarmed | filtered | {"LoadSchema", "ProvideSchema"}
     assert noticed == set(resources.functions())
+
+
+def test_no_function_in_the_network_is_left_alone_for_weeks(resources: Resources) -> None:
+    """What a stream calls, the stream calls again until it is there."""
+    rules = resources.of("AWS::Events::Rule").values()
+    assert {rule["ScheduleExpression"] for rule in rules} == {"rate(1 day)"}
+    pinged = {target["Arn"]["Fn::GetAtt"][0] for rule in rules for target in rule["Targets"]}
+    mapped = {
+        mapping["FunctionName"]["Ref"]
+        for mapping in resources.of("AWS::Lambda::EventSourceMapping").values()
+    }
+    in_network = {n for n, f in resources.functions().items() if f["VpcConfig"]["SubnetIds"]}
+    assert pinged == in_network - mapped
 
 
 def _with_pool(stack: Stack) -> Stack:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import boto3
-from psycopg2.extensions import parse_dsn
+from psycopg2.extensions import make_dsn, parse_dsn
 
 from messaging.config import required
 from messaging.errors import MissingSettingError
@@ -31,11 +31,14 @@ class DatabaseSettings:
     ----------
     url
         libpq's URL; without a password where `iam` makes one.
+    user
+        Whom to sign in as; empty for the user in `url`.
     iam
         Sign in with a token of the function's own role, on a verified connection.
     """
 
     url: str = field(repr=False)
+    user: str = ""
     iam: bool = False
 
     @classmethod
@@ -50,7 +53,11 @@ class DatabaseSettings:
         auth = required(environment, "DATABASE_AUTH")
         if auth not in {"iam", "url"}:
             raise MissingSettingError(f"DATABASE_AUTH is {auth}: it must be iam or url")
-        return cls(url=required(environment, "DATABASE_URL"), iam=auth == "iam")
+        return cls(
+            url=required(environment, "DATABASE_URL"),
+            user=environment.get("DATABASE_USER", ""),
+            iam=auth == "iam",
+        )
 
     def connection_arguments(self) -> dict[str, Any]:
         """Return what psycopg2.connect needs, with a token that is good for fifteen minutes.
@@ -62,17 +69,33 @@ class DatabaseSettings:
         MissingSettingError
             The URL names no host or no user, whom the token would be for.
         """
+        dsn = make_dsn(self.url, user=self.user or None)
         if not self.iam:
-            return {"dsn": self.url}
-        server = {"port": POSTGRES_PORT} | parse_dsn(self.url)
+            return {"dsn": dsn}
+        server = {"port": POSTGRES_PORT} | parse_dsn(dsn)
         if missing := {"host", "user"} - server.keys():
             raise MissingSettingError(f"DATABASE_URL names no {' and no '.join(sorted(missing))}")
         token = boto3.client("rds").generate_db_auth_token(
             server["host"], int(server["port"]), server["user"]
         )
-        return verified(self.url) | {"password": token}
+        return {"dsn": dsn, "password": token, **_VERIFIED}
+
+    def arguments_of_owner(self, owner: Mapping[str, str]) -> dict[str, Any]:
+        """Return what psycopg2.connect needs to sign in as the owner, by username and password.
+
+        Raises
+        ------
+        MissingSettingError
+            Neither `owner` nor the URL says who that is. In the cloud no URL does, so that
+            whoever may invoke a function cannot change the directory by that alone.
+        """
+        if "password" in owner:
+            who = {"dsn": self.url, "user": owner["username"], "password": owner["password"]}
+            return who | (_VERIFIED if self.iam else {})
+        if self.user or "user" not in parse_dsn(self.url):
+            raise MissingSettingError("username and password of the database's owner are not given")
+        return {"dsn": self.url}
 
 
-def verified(url: str) -> dict[str, Any]:
-    """Return what psycopg2.connect needs to be sure that the server is RDS's."""
-    return {"dsn": url, "sslmode": "verify-full", "sslrootcert": str(RDS_CERTIFICATES)}
+# What makes sure that the server is RDS's.
+_VERIFIED = {"sslmode": "verify-full", "sslrootcert": str(RDS_CERTIFICATES)}

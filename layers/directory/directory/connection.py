@@ -1,16 +1,17 @@
 """One connection to PostgreSQL an environment: made on need, kept while healthy.
 
 Every wait is bounded on both sides: the server cancels a statement that takes too long, and the
-client gives up on a server that does not answer. A call takes 3.5 s at the most (a kept connection
-found dead, a new one, its answer), which is less than the five seconds that Cognito gives a
-trigger.
+client gives up on a server that does not answer. A call waits 3.5 s at the most (for a kept
+connection that is dead, for a new one, for its answer), and never longer than its invocation has
+left. So a kept connection needs only the time that its answer takes, and after a slow cold start a
+call still succeeds that finds the server healthy.
 """
 
 import os
 import select
 import time
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import psycopg2
@@ -23,7 +24,6 @@ from messaging.errors import MessagingError, TryAgainError
 
 CONNECT_SECONDS = 1.5
 ANSWER_SECONDS = 1.0
-CALL_SECONDS = ANSWER_SECONDS + CONNECT_SECONDS + ANSWER_SECONDS
 
 _MILLISECONDS = 1000
 
@@ -45,7 +45,8 @@ class Database:
     def fetch_one(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
         """Run `statement`, committed by itself; return its first row.
 
-        It may run twice when the kept connection breaks, so it has to bear that.
+        It may run twice when the kept connection breaks, and succeed although nobody heard of it,
+        so it has to bear both.
 
         Raises
         ------
@@ -60,7 +61,7 @@ class Database:
             raise DatabaseError(type(error).__name__) from None
 
     def _fetch(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
-        self._deadline.require(CALL_SECONDS)
+        self._deadline.require(0)  # or the statement would be sent before the first wait
         kept = self._connection is not None
         try:
             return self._fetch_one(statement, parameters)
@@ -78,7 +79,7 @@ class Database:
 
     def _fetch_one(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
         if self._connection is None or self._connection.closed:
-            self._connection = _connect(self._settings)
+            self._connection = _connect(self._settings, self._deadline)
         with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
             cursor.execute(statement, parameters)
             row = cursor.fetchone()
@@ -90,9 +91,18 @@ class Database:
         self._connection = None
 
 
-def _connect(settings: DatabaseSettings) -> extensions.connection:
+class _Connection(extensions.connection):
+    """A connection that waits no longer than the invocation lasts."""
+
+    def __init__(self, *arguments: Any, deadline: Deadline, **options: Any) -> None:
+        self.deadline = deadline
+        super().__init__(*arguments, **options)  # which connects
+
+
+def _connect(settings: DatabaseSettings, deadline: Deadline) -> extensions.connection:
     connection: extensions.connection = psycopg2.connect(
         **settings.connection_arguments(),
+        connection_factory=partial(_Connection, deadline=deadline),
         application_name="cruddur-messages",
         options=f"-c statement_timeout={int(ANSWER_SECONDS * _MILLISECONDS)}",
         tcp_user_timeout=int(ANSWER_SECONDS * _MILLISECONDS),
@@ -112,7 +122,10 @@ def _wait(connection: extensions.connection) -> None:
     kernel acknowledges, would hold the function until Lambda kills it.
     """
     opened = connection.status != extensions.STATUS_SETUP
-    end = time.monotonic() + (ANSWER_SECONDS if opened else CONNECT_SECONDS)
+    seconds = ANSWER_SECONDS if opened else CONNECT_SECONDS
+    if isinstance(connection, _Connection):
+        seconds = connection.deadline.bound(seconds)
+    end = time.monotonic() + seconds
     while (state := connection.poll()) != extensions.POLL_OK:
         readable = [connection.fileno()] if state == extensions.POLL_READ else []
         writable = [connection.fileno()] if state == extensions.POLL_WRITE else []

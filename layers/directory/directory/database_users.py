@@ -1,4 +1,9 @@
-"""The database user that the functions sign in as."""
+"""The database users that the functions sign in as, and what each may do.
+
+`APP` reads, for the API. `SIGN_UP` writes who signs up, by way of one function of the database.
+Neither can change an account that somebody has: that is left to the owner, whose password only
+operators and deployments can read.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -6,31 +11,61 @@ from psycopg2 import sql
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
+    from psycopg2.extensions import cursor as Cursor  # noqa: N812  # it is a class
 
-APP_USER = "cruddur_app"
+APP = "cruddur_app"
+SIGN_UP = "cruddur_sign_up"
+
+RIGHTS = {
+    APP: ["SELECT (uuid, handle, display_name, cognito_user_id) ON public.users"],
+    SIGN_UP: [
+        "SELECT (uuid, handle, email, cognito_user_id) ON public.users",
+        "EXECUTE ON FUNCTION public.register_user",
+    ],
+}
 
 # Functions come and go without saying goodbye; the server ends what they left open. Longer than
 # an environment usually stays idle between two requests of a busy minute.
 IDLE_SESSION = "5min"
 
 
-def create_app_user(connection: "Connection") -> None:
-    """Make the user, or bring it up to date: read and write users, nothing else.
+def create(connection: "Connection") -> None:
+    """Make the users that are missing, and bring all of them up to date, without their rights.
 
-    Where the server is RDS the user signs in by IAM token only.
+    Where the server is RDS they sign in by IAM token only.
     """
-    user = sql.Identifier(APP_USER)
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (APP_USER,))
-        if not cursor.rowcount:
-            cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(user))
-        cursor.execute(
-            sql.SQL("ALTER ROLE {} SET idle_session_timeout = {}").format(
-                user, sql.Literal(IDLE_SESSION)
-            )
-        )
-        cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(user))
-        cursor.execute(sql.SQL("GRANT SELECT, INSERT, UPDATE ON public.users TO {}").format(user))
         cursor.execute("SELECT FROM pg_roles WHERE rolname = 'rds_iam'")
-        if cursor.rowcount:
-            cursor.execute(sql.SQL("GRANT rds_iam TO {}").format(user))
+        iam = cursor.rowcount > 0
+        there = _existing(cursor)
+        for name in RIGHTS:
+            user = sql.Identifier(name)
+            if name not in there:
+                cursor.execute(sql.SQL("CREATE ROLE {} LOGIN").format(user))
+            cursor.execute(
+                sql.SQL("ALTER ROLE {} SET idle_session_timeout = {}").format(
+                    user, sql.Literal(IDLE_SESSION)
+                )
+            )
+            if iam:
+                cursor.execute(sql.SQL("GRANT rds_iam TO {}").format(user))
+
+
+def grant(connection: "Connection") -> None:
+    """Give the users that exist their rights on the migrated schema, and take every other.
+
+    Where there is none of them the functions sign in as the owner, as with a PostgreSQL of a
+    developer's own.
+    """
+    with connection, connection.cursor() as cursor:
+        for name in _existing(cursor):
+            user = sql.Identifier(name)
+            cursor.execute(sql.SQL("REVOKE ALL ON public.users FROM {}").format(user))
+            cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(user))
+            for right in RIGHTS[name]:
+                cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(right), user))
+
+
+def _existing(cursor: "Cursor") -> list[str]:
+    cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (list(RIGHTS),))
+    return [name for (name,) in cursor.fetchall()]

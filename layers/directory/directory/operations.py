@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg2 import errors
 from psycopg2.extras import RealDictCursor, execute_batch
 
-from directory import schema, sign_ins
-from directory.app_user import create_app_user
+from directory import database_users, schema, sign_ins
 from directory.statements import statement
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def perform(connection: "Connection", event: Mapping[str, Any]) -> Values:
         raise OperationError(f"There is no action {event['action']}: is the stack up to date?")
     try:
         return operation(connection, dict(event))
-    except errors.UndefinedTable as error:
+    except (errors.UndefinedTable, errors.UndefinedFunction) as error:
         raise OperationError("The schema is not loaded: run bin/db/schema-load.") from error
     except (errors.CheckViolation, errors.UniqueViolation) as error:
         detail = error.diag.message_detail or error.diag.message_primary
@@ -52,15 +51,16 @@ def perform(connection: "Connection", event: Mapping[str, Any]) -> Values:
 
 
 def _schema_load(connection: "Connection", _: Values) -> Values:
-    """Give {"applied": names of the migrations}; make the user of the functions, too."""
-    applied = schema.migrate(connection)
-    create_app_user(connection)
-    return {"applied": applied}
+    """Give {"applied": names of the migrations}; make the users of the functions, too."""
+    database_users.create(connection)
+    return _migrate(connection, _)
 
 
 def _migrate(connection: "Connection", _: Values) -> Values:
-    """Give {"applied": names of the migrations}."""
-    return {"applied": schema.migrate(connection)}
+    """Give {"applied": names of the migrations}; bring the rights of the functions up to date."""
+    applied = schema.migrate(connection)
+    database_users.grant(connection)
+    return {"applied": applied}
 
 
 def _seed(connection: "Connection", values: Values) -> Values:
@@ -115,8 +115,8 @@ def _find_user(connection: "Connection", values: Values) -> Values:
 
 def _register(connection: "Connection", values: Values) -> Values:
     """Take a profile (`users.Profile`); give {"uuid"} of the row it has now."""
-    found = _rows(connection, "users/by_cognito_user_id", values)
-    found = found or _rows(connection, "users/register", values)
+    # The operator vouches for the address.
+    found = _rows(connection, "users/register", values | {"email_is_proven": True})
     if not found:
         raise OperationError(f"The handle {values['handle']} is somebody else's.")
     return {"uuid": found[0]["uuid"]}

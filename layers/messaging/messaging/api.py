@@ -36,6 +36,7 @@ from messaging.errors import (
     UnauthorizedError,
 )
 from messaging.message_groups import NewMessage, SentMessage
+from messaging.ping import is_ping
 from messaging.repository import Page, PageRequest
 
 MAX_MESSAGE_CHARS = 1024
@@ -87,6 +88,8 @@ def handler(app: APIGatewayHttpResolver) -> Handler:
     """Return the Lambda handler of `app`. Path parameters reach its routes percent-encoded."""
 
     def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+        if is_ping(event):
+            return {}
         deadline.start(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
         try:
             path = _path(event)

@@ -1,7 +1,8 @@
 """How much time an invocation has left.
 
-Every call to a store is bounded, and none is begun that might not end before Lambda kills the
-function: the client then gets an answer that says so instead of the gateway's timeout.
+Every call to a store is bounded so that it ends before Lambda kills the function: it is not begun
+when its worst case might not (`Deadline.require`), or waits no longer than what is left
+(`Deadline.bound`). The client then gets an answer that says so instead of the gateway's timeout.
 """
 
 import time
@@ -41,6 +42,19 @@ class Deadline:
         """
         if self.seconds_left() < seconds:
             raise TryAgainError
+
+    def bound(self, seconds: float) -> float:
+        """Return how long a wait may take that takes `seconds` at most: no longer than is left.
+
+        Raises
+        ------
+        TryAgainError
+            Nothing is left.
+        """
+        left = self.seconds_left()
+        if left <= 0:
+            raise TryAgainError
+        return min(seconds, left)
 
 
 # One invocation runs in an environment at a time.

@@ -83,7 +83,11 @@ def test_the_mapping_and_the_triggers(stack: Stack) -> None:
     assert mapping.stream_arn == "arn:stream"
     assert mapping.starting_position == "TRIM_HORIZON"
     assert mapping.reports_failures
-    assert stack.triggers() == {"PreSignUp": "CheckSignUp", "PostConfirmation": "ConfirmUser"}
+    assert stack.triggers() == {
+        "PreSignUp": "CheckSignUp",
+        "PostConfirmation": "ConfirmUser",
+        "PostAuthentication": "ConfirmUser",
+    }
 
 
 def test_table_arguments_fit_create_table(stack: Stack) -> None:
