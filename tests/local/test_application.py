@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 import jwt
+import psycopg2
 import pytest
 
 from cruddur.seed import PASSWORD, seed_message_groups
@@ -311,6 +313,55 @@ def test_a_taken_handle_is_refused_at_sign_up(cloud: RunningCloud) -> None:
     assert "handle_taken" in str(refused.value)
     with pytest.raises(cloud.cognito.exceptions.UserNotFoundException):
         cloud.cognito.admin_get_user(UserPoolId=cloud.stack["UserPoolId"], Username=email)
+
+
+def test_who_is_not_in_the_directory_is_registered_when_they_sign_in(
+    cloud: RunningCloud, newcomer: Callable[[], Person]
+) -> None:
+    person = newcomer()
+    with closing(psycopg2.connect(cloud.stack["DatabaseUrl"])) as owner, owner:
+        owner.cursor().execute("DELETE FROM public.users WHERE handle = %s", (person.handle,))
+    answer = person.get(GROUPS)
+    assert (answer.status_code, answer.json()["errors"]) == (403, ["user_not_registered"])
+    cloud.cognito.initiate_auth(
+        AuthFlow="USER_PASSWORD_AUTH",
+        ClientId=cloud.stack["UserPoolClientId"],
+        AuthParameters={"USERNAME": f"{person.handle}@example.com", "PASSWORD": PASSWORD},
+    )
+    assert person.groups() == []
+
+
+@pytest.mark.parametrize(
+    ("attributes", "kind"),
+    [
+        (None, "UserLambdaValidationException"),
+        ([{"Name": "email", "Value": None}], "InvalidParameterException"),
+        ([{"Value": "x"}], "InvalidParameterException"),
+        (["email"], "InvalidParameterException"),
+        ("email", "InvalidParameterException"),
+        ([{"Name": "email", "Value": "a\0@example.com"}], "UserLambdaValidationException"),
+    ],
+)
+def test_malformed_attributes_are_refused_at_sign_up(
+    cloud: RunningCloud, attributes: Any, kind: str
+) -> None:
+    body = {
+        "ClientId": cloud.stack["UserPoolClientId"],
+        "Username": f"{uuid4().hex}@example.com",
+        "Password": PASSWORD,
+        "UserAttributes": attributes,
+    }
+    answer = httpx.post(
+        cloud.stack["EndpointUrl"],
+        content=json.dumps(body),
+        headers={
+            "X-Amz-Target": "AWSCognitoIdentityProviderService.SignUp",
+            "Content-Type": "application/x-amz-json-1.1",
+        },
+        trust_env=False,
+        timeout=None,
+    )
+    assert (answer.status_code, answer.json()["__type"]) == (400, kind)
 
 
 def test_a_browser_of_an_allowed_origin_may_call(people: dict[str, Person]) -> None:
