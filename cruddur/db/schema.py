@@ -12,8 +12,8 @@ from directory.sign_ins import MOCK
 
 
 def schema_load(run: Run) -> None:
-    """Load the schema; on AWS also make the user that the functions sign in as."""
-    # Locally the functions sign in as the owner; a database of one's own may allow no new role.
+    """Load the schema; on AWS also make the users that the functions sign in as."""
+    # Locally the server was made with them; one of the developer's own does without.
     _apply(run, "schema-load" if run.target.is_prod else "migrate")
 
 
