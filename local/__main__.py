@@ -125,10 +125,10 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
     say(f"  started in {time.monotonic() - began:.1f} s")
     # From here on a stop is how it ends, not what kept it from starting.
     with suppress(StopRequested):
-        _watch(running, terminals)
+        _watch(state, running, terminals)
 
 
-def _watch(running: list[Engine], terminals: list[int]) -> None:
+def _watch(state: StateFolder, running: list[Engine], terminals: list[int]) -> None:
     while not _stopping.wait(0.5):
         if not state.is_there:
             raise LocalError(f"{state.path} was removed while it was in use: start again.")

@@ -14,8 +14,9 @@ import pytest
 
 from local.processes import Engine
 from local.state import StateFolder
-from tests.local.conftest import LocalCloud, gone
-from tests.local.test_application import LONG, eventually
+from tests.local.conftest import LocalCloud, wait_until_gone
+from tests.local.test_application import LONG
+from tests.waiting import eventually
 
 Start = Callable[..., LocalCloud]
 
@@ -37,7 +38,7 @@ def _sign_up(stack: dict[str, Any], handle: str) -> None:
     cognito.sign_up(
         ClientId=stack["UserPoolClientId"],
         Username=email,
-        Password="Tide-1234",
+        Password="Tide-and-ocean",
         UserAttributes=[{"Name": name, "Value": value} for name, value in attributes.items()],
     )
     cognito.confirm_sign_up(
@@ -76,7 +77,7 @@ def _kill_everything(cloud: LocalCloud) -> None:
     for process in [psutil.Process(cloud.process.pid), *children]:
         process.kill()
     cloud.kill()
-    assert not gone(children, within=10)
+    wait_until_gone(children)
 
 
 def _saved(state: Path, text: str) -> bool | None:
@@ -114,7 +115,7 @@ def test_what_was_written_before_a_kill_is_there_and_in_the_lists(
 
     again = start_cloud(state, KEEP="1")
     stack = again.wait_until_ready()
-    assert _groups(stack, "ocean@example.com", "Tide-1234") == []
+    assert _groups(stack, "ocean@example.com", "Tide-and-ocean") == []
     (row,) = [
         row
         for row in _groups(stack, "grahams@example.com", "Cruddur-1234")
@@ -140,7 +141,7 @@ def test_whom_the_pool_has_lost_can_sign_up_again(start_cloud: Start, tmp_path: 
     assert "1 people are no longer in the pool" in again.log.read_text()
     _sign_up(stack, "ocean")
     for handle in ("ocean", "brook"):
-        assert _groups(stack, f"{handle}@example.com", "Tide-1234") == []
+        assert _groups(stack, f"{handle}@example.com", "Tide-and-ocean") == []
     again.stop()
 
 
@@ -190,7 +191,7 @@ def test_an_engine_that_does_nothing_any_more_is_ended(state: StateFolder) -> No
     engine = _engine(state, _IGNORES)
     (program,) = psutil.Process(engine._guard.pid).children()
     engine.stop()
-    assert not gone([program], within=10)
+    wait_until_gone([program])
 
 
 def test_a_folder_that_is_removed_while_it_is_used_ends_the_run_in_a_sentence(
@@ -210,4 +211,4 @@ def test_a_folder_that_is_removed_while_it_is_used_ends_the_run_in_a_sentence(
     assert cloud.process.wait(60) == 1
     assert f"{state} was removed while it was in use" in cloud.log.read_text().splitlines()[-1]
     assert not state.exists()
-    assert not gone(children, within=10)
+    wait_until_gone(children)

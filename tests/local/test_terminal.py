@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from local.settings import TEMPLATE
 from tests.local.conftest import LocalCloud, RunningCloud
-from tests.local.test_application import LONG, Person, eventually
+from tests.local.test_application import LONG, Person
+from tests.waiting import eventually
 
 
 def lines(cloud: LocalCloud) -> list[str]:
