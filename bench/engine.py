@@ -17,7 +17,7 @@ from local.settings import isolate_from_aws
 from local.state import StateFolder
 from local.template import Stack, create_table_arguments, read_stack
 from messaging.deadline import Deadline
-from messaging.repository import CLIENT_CONFIG, DynamoDBRepository
+from messaging.repository import CLIENT_CONFIG, Repository
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,7 +65,7 @@ class Engine:
         """The table's name in the template."""
         return str(create_table_arguments(self.stack)["TableName"])
 
-    def repository(self, *, connections: int = 10) -> tuple[DynamoDBRepository, Meter]:
+    def repository(self, *, connections: int = 10) -> tuple[Repository, Meter]:
         """Return a repository with a client of its own, and the meter on it."""
         client = boto3.client(
             "dynamodb",
@@ -75,7 +75,7 @@ class Engine:
         )
         meter = Meter()
         meter.watch(client)
-        return DynamoDBRepository(client, self.table_name, deadline=Deadline()), meter
+        return Repository(client, self.table_name, deadline=Deadline()), meter
 
 
 @contextmanager

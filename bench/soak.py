@@ -26,7 +26,7 @@ from local.streams import StreamReader
 from messaging import message_groups
 from messaging.entities import User
 from messaging.message_groups import NewMessage
-from messaging.repository import DynamoDBRepository, PageRequest
+from messaging.repository import PageRequest, Repository
 from messaging.stream import Report, update_message_groups
 
 DRAIN_SECONDS = 120.0
@@ -36,7 +36,7 @@ DRAIN_SECONDS = 120.0
 class Processor:
     """E in this process, where the local cloud would have its workers."""
 
-    repository: DynamoDBRepository
+    repository: Repository
     reports: list[Report] = field(default_factory=list)
     records: int = 0
 
@@ -63,7 +63,7 @@ class Group:
     members: tuple[User, User]
 
 
-def begin(repository: DynamoDBRepository, number: int) -> Group:
+def begin(repository: Repository, number: int) -> Group:
     """Make a conversation."""
     members = user(f"one{number}"), user(f"other{number}")
     sent = message_groups.create_message_group(
@@ -131,7 +131,7 @@ def print_figures(processor: Processor, meter: Meter, messages: int) -> None:
     print(f"lag of a move        median {median:.0f} ms, 99th percentile {p99:.0f} ms")
 
 
-def verify(repository: DynamoDBRepository, groups: list[Group]) -> list[str]:
+def verify(repository: Repository, groups: list[Group]) -> list[str]:
     """Return which lists do not show the last message, once."""
     wrong = []
     lock = threading.Lock()

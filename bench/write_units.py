@@ -13,7 +13,7 @@ from bench.engine import Engine, Meter, engine
 from messaging import message_groups
 from messaging.entities import User
 from messaging.message_groups import NewMessage, SentMessage
-from messaging.repository import DynamoDBRepository, PageRequest
+from messaging.repository import PageRequest, Repository
 from messaging.stream import update_message_groups
 from tests.fakes.records import inserted
 
@@ -27,14 +27,14 @@ def user(name: str) -> User:
 
 
 def write(
-    repository: DynamoDBRepository, sender: User, group: str, *, name: str | None = None
+    repository: Repository, sender: User, group: str, *, name: str | None = None
 ) -> SentMessage:
     """Write a message into an existing group."""
     new = NewMessage(message=TEXT, message_uuid=name)
     return message_groups.create_message(repository, sender, group, new, now=datetime.now(UTC))
 
 
-def move(repository: DynamoDBRepository, sent: list[SentMessage]) -> None:
+def move(repository: Repository, sent: list[SentMessage]) -> None:
     """Let E see these messages in one batch."""
     update_message_groups(
         inserted(*(one.message for one in sent)),

@@ -18,7 +18,7 @@ from directory.operations import OperationError, perform
 from messaging import keys
 from messaging.deadline import Deadline
 from messaging.entities import Members, Message, MessageGroup, Pair, User
-from messaging.repository import DynamoDBRepository
+from messaging.repository import Repository
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -145,7 +145,7 @@ def seed(
         Two seeded users have another conversation already, or a seeded handle is somebody else's.
     """
     users = seed_users()
-    repository = DynamoDBRepository(dynamodb, table_name, deadline=Deadline())
+    repository = Repository(dynamodb, table_name, deadline=Deadline())
     connection = psycopg2.connect(database_url)
     try:
         _write_rows(connection)
@@ -161,7 +161,7 @@ def seed(
     )
 
 
-def write_conversations(repository: DynamoDBRepository, now: datetime) -> None:
+def write_conversations(repository: Repository, now: datetime) -> None:
     """Write the message groups of the seed with their messages.
 
     Raises
@@ -220,7 +220,7 @@ def _write_sign_in(
 
 
 def _write_message_group(
-    repository: DynamoDBRepository,
+    repository: Repository,
     group: SeedMessageGroup,
     users: dict[str, User],
     now: datetime,

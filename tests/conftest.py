@@ -12,7 +12,7 @@ os.environ["POWERTOOLS_SERVICE_NAME"] = "test"
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "test"
 
 from directory import connection, users
-from messaging import config, message_groups, repository
+from messaging import message_groups, repository, stream
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("no clock", deadline=None)
@@ -35,9 +35,9 @@ def forget() -> None:
     message_groups._members.cache_clear()
     users._by_cognito_user_id.cache_clear()
     users._by_handle.cache_clear()
-    config.settings.cache_clear()
     connection.database.cache_clear()
     repository.of_environment.cache_clear()
+    stream.of_environment.cache_clear()
 
 
 @pytest.fixture

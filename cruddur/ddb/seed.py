@@ -18,7 +18,7 @@ from cruddur.parallel import in_parallel
 from cruddur.seed import seed_message_groups, write_conversations
 from cruddur.terminal import progress_bar
 from messaging.deadline import Deadline
-from messaging.repository import DynamoDBRepository
+from messaging.repository import Repository
 
 _WORKERS = 4
 
@@ -84,8 +84,8 @@ class _Table:
     workers: int
 
     @property
-    def repository(self) -> DynamoDBRepository:
-        return DynamoDBRepository(self.client, self.name, deadline=Deadline())
+    def repository(self) -> Repository:
+        return Repository(self.client, self.name, deadline=Deadline())
 
     def empty(self) -> Iterator[int]:
         """Delete every item; yield how many at a time."""

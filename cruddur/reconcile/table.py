@@ -9,7 +9,7 @@ from typing import Any
 from cruddur.reconcile.plan import Write
 from messaging import keys
 from messaging.entities import Item
-from messaging.repository import DynamoDBRepository, from_dynamodb, to_dynamodb
+from messaging.repository import Repository, from_dynamodb, to_dynamodb
 
 # DynamoDB takes no more in one transaction; the rest of a plan this long follows in the next.
 TRANSACTION_ITEMS = 100
@@ -17,7 +17,7 @@ TRANSACTION_ITEMS = 100
 _OPERANDS = 100
 
 
-class Table(DynamoDBRepository):
+class Table(Repository):
     """The repository, with what a repair needs. All calls may raise `TryAgainError`."""
 
     def scan(self) -> Iterator[list[Item]]:

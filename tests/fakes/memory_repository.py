@@ -3,22 +3,22 @@
 from collections.abc import Sequence
 
 from messaging import keys
-from messaging.entities import Failed, Item, Members, Message, MessageGroup, Pair, Sent
-from messaging.repository import Page, PageRequest
+from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, Sent
+from messaging.repository import Page, PageRequest, Repository
 
 
-class MemoryRepository:
-    """A table as a dictionary, and an index that is never behind it."""
+class MemoryRepository(Repository):
+    """A table as a dictionary, and indexes that are never behind it."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], Item] = {}
 
     def list_messages(self, message_group_uuid: str, request: PageRequest) -> Page[Message]:
-        page = self._page(keys.message_pk(message_group_uuid), request)
+        page = self._rows(keys.message_pk(message_group_uuid), "sk", request)
         return Page(rows=[Message.from_item(i) for i in page.rows], has_older=page.has_older)
 
     def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroup]:
-        page = self._page(keys.message_group_pk(user_uuid), request)
+        page = self._rows(keys.message_group_pk(user_uuid), "last_sk", request)
         return Page(rows=[MessageGroup.from_item(i) for i in page.rows], has_older=page.has_older)
 
     def get_message(self, message_group_uuid: str, sk: str) -> Message | None:
@@ -30,61 +30,81 @@ class MemoryRepository:
         return Members.from_item(item) if item else None
 
     def create_message_group(
-        self, pair: Pair, members: Members, rows: Sequence[MessageGroup], first: Message
-    ) -> str:
-        existing = self.items.get((keys.pair_pk(*pair.user_uuids), keys.PAIR_SK))
-        if existing:
-            return Pair.group_in(existing)
-        row_items = [row.to_item() for row in rows]
-        for item in (pair.to_item(), members.to_item(), *row_items, first.to_item()):
-            self._put(item)
-        return pair.message_group_uuid
-
-    def put_message(self, message: Message) -> None:
-        self._put(message.to_item())
-
-    def put_sent(self, sent: Sent) -> Sent | None:
-        item = sent.to_item()
-        existing = self.items.get((item["pk"], item["sk"]))
-        if existing:
-            return Sent.from_item(existing)
-        self._put(item)
+        self,
+        pair: Pair,
+        members: Members,
+        rows: Sequence[MessageGroup],
+        first: Message,
+        sent: Sent | None = None,
+    ) -> Sent | Pair | None:
+        if earlier := self._earlier(sent):
+            return earlier
+        standing = self.items.get((keys.pair_pk(*pair.user_uuids), keys.PAIR_SK))
+        if standing:
+            return Pair(user_uuids=pair.user_uuids, message_group_uuid=Pair.group_in(standing))
+        self.put(pair, members, *rows, first, *([sent] if sent else []))
         return None
 
-    def query_group_rows(self, message_group_uuid: str) -> list[Item]:
-        rows = [
-            dict(item)
+    def put_message(self, message: Message) -> None:
+        self.put(message)
+
+    def put_named_message(self, message: Message, sent: Sent) -> Sent | None:
+        if earlier := self._earlier(sent):
+            return earlier
+        self.put(message, sent)
+        return None
+
+    def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
+        pks = [
+            item["pk"]
             for item in self.items.values()
             if item.get("message_group_uuid") == message_group_uuid
         ]
-        return sorted(rows, key=lambda item: str(item["sk"]))
+        return frozenset(filter(None, map(keys.owner_in, pks)))
 
-    def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
-        if any((row["pk"], row["sk"]) not in self.items for row in old):
-            return False
-        if any((row["pk"], row["sk"]) in self.items for row in new):
-            return False
-        for row in old:
-            del self.items[row["pk"], row["sk"]]
-        for row in new:
-            self._put(row)
-        return True
+    def advance_row(
+        self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+    ) -> Item | None:
+        key = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
+        row = self.items.get(key, {})
+        if "last_sk" not in row or not all(_is_forward(row, step) for step in steps):
+            return dict(row)
+        moved = dict(row)
+        for step in steps:
+            moved |= {step.register: step.to, **step.with_it}
+        self.items[key] = moved
+        return None
 
     def put_failed(self, failed: Failed) -> None:
-        self._put(failed.to_item())
+        self.put(failed)
 
-    def _put(self, item: Item) -> None:
-        self.items[item["pk"], item["sk"]] = dict(item)
+    def put(
+        self, *entities: Message | MessageGroup | Members | Pair | Sent | Failed | Item
+    ) -> None:
+        """Write entities, or items as they are, over whatever stands there."""
+        for entity in entities:
+            item = entity if isinstance(entity, dict) else entity.to_item()
+            self.items[item["pk"], item["sk"]] = dict(item)
 
-    def _page(self, pk: str, request: PageRequest) -> Page[Item]:
+    def _earlier(self, sent: Sent | None) -> Sent | None:
+        standing = self.items.get((keys.sent_pk(sent.user_uuid), sent.message_uuid)) if sent else {}
+        return Sent.from_item(standing) if standing else None
+
+    def _rows(self, pk: str, sort: str, request: PageRequest) -> Page[Item]:
         rows = sorted(
-            (item for (item_pk, _), item in self.items.items() if item_pk == pk),
-            key=lambda item: str(item["sk"]),
+            (item for item in self.items.values() if item["pk"] == pk and sort in item),
+            key=lambda item: str(item[sort]),
             reverse=True,
         )
         if request.sk is not None and request.newer:
-            newer = [row for row in rows if row["sk"] > request.sk]
+            newer = [row for row in rows if row[sort] > request.sk]
             page = newer[-request.limit :]
             return Page(rows=page, has_older=bool(page))
-        older = [row for row in rows if request.sk is None or row["sk"] < request.sk]
+        older = [row for row in rows if request.sk is None or row[sort] < request.sk]
         return Page(rows=older[: request.limit], has_older=len(older) > request.limit)
+
+
+def _is_forward(row: Item, step: Advance) -> bool:
+    """Tell what DynamoDB's condition tells: strings are compared with strings only."""
+    place = row.get(step.register, "")
+    return isinstance(place, str) and place < step.to

@@ -24,7 +24,7 @@ from local.template import Stack, create_table_arguments, read_stack, time_to_li
 from messaging import stream
 from messaging.deadline import Deadline
 from messaging.entities import User
-from messaging.repository import DynamoDBRepository
+from messaging.repository import Repository
 from tests.fakes.gateway import Gateway
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 
@@ -120,8 +120,8 @@ def table_name(stack: Stack) -> str:
 
 
 @pytest.fixture
-def repository(dynamodb: "DynamoDBClient", table_name: str) -> DynamoDBRepository:
-    return DynamoDBRepository(dynamodb, table_name, deadline=Deadline(), sleep=lambda _: None)
+def repository(dynamodb: "DynamoDBClient", table_name: str) -> Repository:
+    return Repository(dynamodb, table_name, deadline=Deadline(), sleep=lambda _: None)
 
 
 @pytest.fixture

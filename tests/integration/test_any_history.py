@@ -36,7 +36,7 @@ from messaging.deadline import Deadline
 from messaging.entities import Item, Message, MessageGroup, User
 from messaging.errors import TryAgainError
 from messaging.message_groups import NewMessage, SentMessage
-from messaging.repository import DynamoDBRepository, from_dynamodb
+from messaging.repository import Repository, from_dynamodb
 from messaging.stream import update_message_groups
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 from tests.fakes.records import inserted, sequence_number
@@ -92,7 +92,7 @@ class History(RuleBasedStateMachine):
         self.plain.create_table(**arguments)
         self.client = LossyClient(self.plain)
         client: Any = self.client
-        self.repository = DynamoDBRepository(
+        self.repository = Repository(
             client, self.table_name, deadline=Deadline(), sleep=lambda _: None
         )
         self.items: list[Item] = []

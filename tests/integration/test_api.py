@@ -9,7 +9,7 @@ import pytest
 
 from messaging.entities import User
 from messaging.errors import TryAgainError
-from messaging.repository import DynamoDBRepository, of_environment
+from messaging.repository import Repository, of_environment
 from tests.fakes.gateway import Answer, Context, Gateway
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 
@@ -391,7 +391,7 @@ def test_a_store_that_does_not_answer_is_503_with_retry_after(
     def throttled(*_: object) -> None:
         raise TryAgainError
 
-    monkeypatch.setattr(DynamoDBRepository, "put_message", throttled)
+    monkeypatch.setattr(Repository, "put_message", throttled)
     answer = go_on(gateway, group, "x")
     assert (answer.status, answer.errors) == (503, ["try_again"])
     assert answer.headers["retry-after"] == "1"
@@ -406,7 +406,7 @@ def test_the_unexpected_is_a_bare_500_and_its_log_holds_no_text(
     def broken(_: object, message: Any) -> None:
         raise ValueError(f"cannot store {message.message}")
 
-    monkeypatch.setattr(DynamoDBRepository, "put_message", broken)
+    monkeypatch.setattr(Repository, "put_message", broken)
     answer = go_on(gateway, group, "my secret")
     assert (answer.status, answer.errors) == (500, ["internal_server_error"])
     (record,) = caplog.records
@@ -446,7 +446,7 @@ def test_no_call_is_begun_when_the_function_is_about_to_end(
 
 
 def test_members_are_read_as_last_written(
-    repository: DynamoDBRepository, dynamodb: "DynamoDBClient"
+    repository: Repository, dynamodb: "DynamoDBClient"
 ) -> None:
     consistent: list[bool] = []
     dynamodb.meta.events.register(

@@ -13,7 +13,7 @@ import pytest
 from cruddur.seed import seed_users, write_conversations
 from local.template import Stack
 from messaging import keys
-from messaging.repository import DynamoDBRepository
+from messaging.repository import Repository
 from tests.fakes import sample_events
 from tests.fakes.gateway import Context
 from tests.fakes.records import record
@@ -40,7 +40,7 @@ SCHEDULED = {
 
 @pytest.fixture
 def stores(
-    repository: DynamoDBRepository,
+    repository: Repository,
     dynamodb: "DynamoDBClient",
     table_name: str,
     directory: str,

@@ -27,7 +27,7 @@ from messaging.entities import PARKED_FOR, Failed, Item, Message, MessageGroup, 
 from messaging.errors import TryAgainError
 from messaging.message_groups import NewMessage
 from messaging.moves import move_group_rows
-from messaging.repository import DynamoDBRepository, PageRequest, from_dynamodb, to_dynamodb
+from messaging.repository import PageRequest, Repository, from_dynamodb, to_dynamodb
 from tests.fakes.adopted import message_item, row_item
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 
@@ -100,7 +100,7 @@ def write(table: Table, group: str, at: int, sender: User = GRAHAMS) -> Message:
     return message_groups.create_message(table, sender, group, new, now=minute(at)).message
 
 
-def move(table: DynamoDBRepository, message: Message) -> None:
+def move(table: Repository, message: Message) -> None:
     move_group_rows(table, [message], sleep=lambda _: None, seconds_left=lambda: 60)
 
 

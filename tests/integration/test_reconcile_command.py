@@ -22,7 +22,7 @@ from cruddur.targets import Target, TargetError
 from messaging import keys, message_groups
 from messaging.entities import Failed
 from messaging.message_groups import NewMessage
-from messaging.repository import DynamoDBRepository
+from messaging.repository import Repository
 from tests.fakes.adopted import message_item
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 
@@ -71,7 +71,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def unequal(repository: DynamoDBRepository) -> str:
+def unequal(repository: Repository) -> str:
     """A group whose rows are behind its messages."""
     sent = message_groups.create_message_group(
         repository, GRAHAMS, REEF, NewMessage(message="secret"), now=LONG_AGO
@@ -90,7 +90,7 @@ def unequal(repository: DynamoDBRepository) -> str:
 
 @pytest.mark.parametrize("arguments", [[], ["--all"], ["GROUP"]])
 def test_zero_once_nothing_is_left_unequal(
-    command: Command, repository: DynamoDBRepository, arguments: list[str]
+    command: Command, repository: Repository, arguments: list[str]
 ) -> None:
     group = unequal(repository)
     arguments = [group if argument == "GROUP" else argument for argument in arguments]
@@ -108,7 +108,7 @@ def test_zero_once_nothing_is_left_unequal(
 
 
 def test_json_is_one_object_a_line_and_nothing_else(
-    command: Command, repository: DynamoDBRepository
+    command: Command, repository: Repository
 ) -> None:
     group = unequal(repository)
     result = command("--json")
@@ -128,7 +128,7 @@ def test_one_as_long_as_something_is_left(command: Command, dynamodb: "DynamoDBC
 
 
 def test_the_zone_of_times_without_offset_is_given_by_name(
-    command: Command, repository: DynamoDBRepository
+    command: Command, repository: Repository
 ) -> None:
     for number, sender in enumerate((GRAHAMS, REEF)):
         item = message_item(GROUP, f"2026-01-01T0{number}:00:00", sender, number=number)
@@ -139,7 +139,7 @@ def test_the_zone_of_times_without_offset_is_given_by_name(
     assert command("--naive-zone", "Asia/Kolkata", "--dry-run").exit_code == 0
 
 
-def test_failed_and_destination_by_name(command: Command, repository: DynamoDBRepository) -> None:
+def test_failed_and_destination_by_name(command: Command, repository: Repository) -> None:
     group = unequal(repository)
     repository.put_failed(
         Failed(
@@ -188,7 +188,7 @@ def test_wrong_use_is_two_and_nothing_is_touched(
 
 
 def test_an_interrupted_run_says_how_to_go_on(
-    command: Command, repository: DynamoDBRepository, monkeypatch: pytest.MonkeyPatch
+    command: Command, repository: Repository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     groups = sorted(
         message_groups.create_message_group(
@@ -224,7 +224,7 @@ def test_an_interrupted_scan_says_to_run_it_again(
     assert f"--resume-from {GROUP}" in result.stderr
 
 
-def test_prod_is_named_and_asked_for(command: Command, repository: DynamoDBRepository) -> None:
+def test_prod_is_named_and_asked_for(command: Command, repository: Repository) -> None:
     group = unequal(repository)
     for answer in ("n\n", ""):
         refused = command("prod", answer=answer)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import boto3
 import pytest
@@ -13,12 +13,21 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 from local.template import Stack, create_table_arguments
 from messaging import keys
 from messaging.deadline import Deadline
-from messaging.entities import Failed, Item, Members, Message, MessageGroup, Pair, Sent, User
+from messaging.entities import (
+    Failed,
+    Item,
+    Members,
+    Message,
+    MessageGroup,
+    Pair,
+    Sent,
+    User,
+    advances,
+)
 from messaging.errors import TryAgainError
 from messaging.repository import (
     CALL_SECONDS,
     CLIENT_CONFIG,
-    DynamoDBRepository,
     PageRequest,
     Repository,
 )
@@ -33,7 +42,7 @@ OTHER_GROUP = str(UUID(int=2))
 def any_repository(request: pytest.FixtureRequest) -> Repository:
     if request.param == "memory":
         return MemoryRepository()
-    repository: DynamoDBRepository = request.getfixturevalue("repository")
+    repository: Repository = request.getfixturevalue("repository")
     return repository
 
 
@@ -45,8 +54,13 @@ def message(number: int, *, group: str = GROUP, sender: User = GRAHAMS) -> Messa
 
 
 def create(
-    repository: Repository, first: Message, *, one: User = GRAHAMS, other: User = REEF
-) -> str:
+    repository: Repository,
+    first: Message,
+    *,
+    one: User = GRAHAMS,
+    other: User = REEF,
+    sent: Sent | None = None,
+) -> Sent | Pair | None:
     group = first.message_group_uuid
     return repository.create_message_group(
         Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group),
@@ -60,7 +74,12 @@ def create(
             MessageGroup.for_owner(other.uuid, other=one, last=first),
         ],
         first,
+        sent,
     )
+
+
+def rows(repository: Repository, owner: User = GRAHAMS) -> list[MessageGroup]:
+    return repository.list_message_groups(owner.uuid, PageRequest(limit=10)).rows
 
 
 def numbers(repository: Repository, request: PageRequest) -> tuple[list[int], bool]:
@@ -70,25 +89,27 @@ def numbers(repository: Repository, request: PageRequest) -> tuple[list[int], bo
 
 def test_a_new_group_is_written_whole(any_repository: Repository) -> None:
     first = message(0)
-    assert create(any_repository, first) == GROUP
+    assert create(any_repository, first) is None
     assert any_repository.get_message(GROUP, first.sk) == first
     members = any_repository.get_members(GROUP)
     assert members
     assert members.member_uuids == {GRAHAMS.uuid, REEF.uuid}
     assert members.created_at == minute(0)
     for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS)):
-        rows = any_repository.list_message_groups(owner.uuid, PageRequest(limit=10)).rows
-        assert rows == [MessageGroup.for_owner(owner.uuid, other=other, last=first)]
+        expected = MessageGroup.for_owner(owner.uuid, other=other, last=first)
+        assert rows(any_repository, owner) == [expected]
 
 
 def test_a_pairs_second_group_is_not_written_at_all(any_repository: Repository) -> None:
     create(any_repository, message(0))
     second = message(1, group=OTHER_GROUP)
-    assert create(any_repository, second, one=REEF, other=GRAHAMS) == GROUP
+    assert create(any_repository, second, one=REEF, other=GRAHAMS) == Pair(
+        user_uuids=(REEF.uuid, GRAHAMS.uuid), message_group_uuid=GROUP
+    )
     assert any_repository.get_members(OTHER_GROUP) is None
     assert any_repository.get_message(OTHER_GROUP, second.sk) is None
-    assert len(any_repository.query_group_rows(GROUP)) == 2
-    assert any_repository.query_group_rows(OTHER_GROUP) == []
+    assert any_repository.query_row_owners(GROUP) == {GRAHAMS.uuid, REEF.uuid}
+    assert any_repository.query_row_owners(OTHER_GROUP) == set()
 
 
 def test_a_message_is_written_again_as_it_was(any_repository: Repository) -> None:
@@ -126,76 +147,109 @@ def test_pages_are_newest_first_and_know_what_is_behind_them(
     assert numbers(any_repository, request_) == expected
 
 
-def test_a_sent_item_is_written_once(any_repository: Repository) -> None:
-    def sent(text: str) -> Sent:
-        return Sent(
-            user_uuid=GRAHAMS.uuid,
-            message_uuid=str(UUID(int=9)),
-            message_sk=message(0).sk,
-            group=GROUP,
-            digest=Sent.digest_of(GROUP, text),
-            expires_at=minute(0) + timedelta(days=7),
-        )
-
-    assert any_repository.put_sent(sent("one")) is None
-    assert any_repository.put_sent(sent("two")) == sent("one")
-    assert any_repository.put_sent(sent("one")) == sent("one")
+def named(message: Message, *, created: bool = False, text: str = "") -> Sent:
+    return Sent(
+        user_uuid=message.user_uuid,
+        message_uuid=message.message_uuid,
+        group=message.message_group_uuid,
+        created=created,
+        message_sk=message.sk,
+        digest=Sent.digest_of(text),
+        expires_at=minute(0) + timedelta(days=7),
+    )
 
 
-def rows_at(target: Message) -> list[Item]:
-    return [
-        MessageGroup.for_owner(owner.uuid, other=other, last=target).to_item()
-        for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS))
+def test_a_named_message_is_written_once(any_repository: Repository) -> None:
+    first, other = message(1), message(1, group=OTHER_GROUP)
+    assert any_repository.put_named_message(first, named(first)) is None
+    assert any_repository.put_named_message(first, named(first, text="x")) == named(first)
+    assert any_repository.put_named_message(other, named(other)) == named(first)
+    assert numbers(any_repository, PageRequest(limit=10)) == ([1], False)
+    assert any_repository.get_message(OTHER_GROUP, other.sk) is None
+
+
+def test_a_new_group_is_written_with_its_name_or_not_at_all(any_repository: Repository) -> None:
+    first = message(0)
+    sent = named(first, created=True)
+    assert create(any_repository, first, sent=sent) is None
+    # The name counts before the pair, whether the pair has a group or not.
+    again = message(0, group=OTHER_GROUP)
+    assert create(any_repository, again, sent=named(again)) == sent
+    assert create(any_repository, again, other=BAYKO, sent=named(again)) == sent
+    assert any_repository.get_members(OTHER_GROUP) is None
+
+
+def test_a_name_is_not_used_up_by_a_pair_that_has_its_group(any_repository: Repository) -> None:
+    create(any_repository, message(0))
+    second = message(1, group=OTHER_GROUP)
+    assert isinstance(create(any_repository, second, sent=named(second)), Pair)
+    there = message(1)
+    assert any_repository.put_named_message(there, named(there)) is None
+
+
+def test_rows_are_listed_by_their_last_message(any_repository: Repository) -> None:
+    create(any_repository, message(2))
+    create(any_repository, message(1, group=OTHER_GROUP), other=BAYKO)
+    newest, older = rows(any_repository)
+    assert (newest.message_group_uuid, older.message_group_uuid) == (GROUP, OTHER_GROUP)
+    behind = PageRequest(limit=10, sk=newest.list_sk)
+    assert any_repository.list_message_groups(GRAHAMS.uuid, behind).rows == [older]
+    before = PageRequest(limit=10, sk=older.list_sk, newer=True)
+    assert any_repository.list_message_groups(GRAHAMS.uuid, before).rows == [newest]
+
+
+def advance(repository: Repository, *messages: Message, owner: User = GRAHAMS) -> Item | None:
+    return repository.advance_row(owner.uuid, GROUP, advances(messages, owner.uuid))
+
+
+def test_a_row_goes_forward(any_repository: Repository) -> None:
+    create(any_repository, message(0))
+    later = message(1, sender=REEF)
+    assert advance(any_repository, later) is None
+    assert rows(any_repository) == [
+        MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=later),
     ]
+    assert rows(any_repository, REEF)[0].last_sk == message(0).sk
 
 
-def shown(repository: Repository) -> list[str]:
-    return sorted(row["sk"] for row in repository.query_group_rows(GROUP))
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_row_does_not_go_back_and_says_where_it_stands(
+    any_repository: Repository, number: int
+) -> None:
+    create(any_repository, message(2))
+    (before,) = rows(any_repository)
+    assert advance(any_repository, message(number)) == before.to_item()
+    assert rows(any_repository) == [before]
 
 
-def test_rows_are_replaced(any_repository: Repository) -> None:
-    create(any_repository, message(0))
-    old = any_repository.query_group_rows(GROUP)
-    assert any_repository.replace_group_rows(old, rows_at(message(1)))
-    assert shown(any_repository) == [message(1).sk] * 2
+def test_steps_are_taken_together_or_not_at_all(any_repository: Repository) -> None:
+    create(any_repository, message(1, sender=REEF))
+    (before,) = rows(any_repository)
+    both = advance(any_repository, message(0, sender=REEF), message(2))
+    assert both == before.to_item()
+    assert rows(any_repository) == [before]
 
 
-def test_rows_are_replaced_all_or_none(any_repository: Repository) -> None:
-    create(any_repository, message(0))
-    old = any_repository.query_group_rows(GROUP)
-    assert any_repository.replace_group_rows(old[:1], [])
-    assert not any_repository.replace_group_rows(old, rows_at(message(1)))
-    assert shown(any_repository) == [message(0).sk]
+def test_there_is_no_row_to_move(any_repository: Repository) -> None:
+    assert advance(any_repository, message(1)) == {}
+    assert rows(any_repository) == []
+    assert any_repository.query_row_owners(GROUP) == set()
 
 
-def test_a_row_takes_no_other_rows_place(any_repository: Repository) -> None:
-    create(any_repository, message(0))
-    old = any_repository.query_group_rows(GROUP)
-    (place, _) = rows_at(message(1))
-    other: Item = place | {"message_group_uuid": OTHER_GROUP}
-    assert any_repository.replace_group_rows([], [other])
-    assert not any_repository.replace_group_rows(old, rows_at(message(1)))
-    assert shown(any_repository) == [message(0).sk] * 2
-    assert any_repository.query_group_rows(OTHER_GROUP) == [other]
-
-
-def test_a_row_has_the_attributes_it_was_given(any_repository: Repository) -> None:
-    row: Item = rows_at(message(0))[0] | {"extra": {"nested": ["x", True, None]}}
-    any_repository.replace_group_rows([], [row])
-    assert any_repository.query_group_rows(GROUP) == [row]
-
-
-def test_a_record_is_parked(any_repository: Repository) -> None:
-    failed = Failed(
+def parked() -> Failed:
+    return Failed(
         time=minute(0),
         message_group_uuid=GROUP,
         reason="unreadable",
         record_keys={"pk": "MSG#x", "sk": "y"},
         expires_at=minute(1),
     )
+
+
+def test_a_record_is_parked(any_repository: Repository) -> None:
     for _ in range(2):
-        any_repository.put_failed(failed)
-    assert any_repository.query_group_rows(GROUP) == []
+        any_repository.put_failed(parked())
+    assert any_repository.query_row_owners(GROUP) == set()
 
 
 # From here on: what only a table can do.
@@ -234,33 +288,39 @@ def client_error(code: str, *reasons: str) -> ClientError:
     return client.exceptions.TransactionCanceledException(response, "TransactWriteItems")
 
 
-def faulty(repository: DynamoDBRepository, faults: list[Exception | None]) -> DynamoDBRepository:
+def faulty(repository: Repository, faults: list[Exception | None]) -> Repository:
     client: Any = FaultyClient(repository._client, faults)
-    return DynamoDBRepository(
-        client, repository._table_name, deadline=Deadline(), sleep=lambda _: None
-    )
+    return Repository(client, repository._table_name, deadline=Deadline(), sleep=lambda _: None)
 
 
-def any_row() -> Item:
-    return {"pk": f"row {uuid4()}", "sk": message(1).sk, "message_group_uuid": GROUP}
-
+_FAILED = "ConditionalCheckFailed"
 
 CALLS: list[Callable[[Repository], object]] = [
     lambda repository: repository.put_message(message(1)),
+    lambda repository: repository.put_named_message(message(2), named(message(2))),
     lambda repository: create(repository, message(1, group=OTHER_GROUP), other=BAYKO),
-    lambda repository: repository.replace_group_rows([], [any_row()]),
+    lambda repository: advance(repository, message(3)),
+    lambda repository: repository.query_row_owners(GROUP),
     lambda repository: repository.get_members(GROUP),
+    lambda repository: repository.put_failed(parked()),
     lambda repository: numbers(repository, PageRequest(limit=1)),
 ]
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_a_conflict_is_tried_again(
-    repository: DynamoDBRepository, call: Callable[[Repository], object]
+    repository: Repository, call: Callable[[Repository], object]
 ) -> None:
     for conflict in (
         client_error("TransactionConflictException"),
         client_error("TransactionCanceledException", "None", "TransactionConflict"),
+        # What is in conflict may fail its condition, too, and would count before this one.
+        client_error(
+            "TransactionCanceledException", "TransactionConflict", "ConditionalCheckFailed"
+        ),
+        client_error(
+            "TransactionCanceledException", "ConditionalCheckFailed", "TransactionConflict"
+        ),
     ):
         call(faulty(repository, [conflict] * 5))
         with pytest.raises(TryAgainError):
@@ -273,6 +333,8 @@ def test_a_conflict_is_tried_again(
     [
         client_error("ProvisionedThroughputExceededException"),
         client_error("ThrottlingException"),
+        client_error("RequestLimitExceeded"),
+        client_error("TransactionInProgressException"),
         client_error("InternalServerError"),
         client_error("TransactionCanceledException", "None", "ThrottlingError"),
         ReadTimeoutError(endpoint_url="x"),
@@ -280,22 +342,22 @@ def test_a_conflict_is_tried_again(
     ],
 )
 def test_not_now_leaves_as_try_again(
-    repository: DynamoDBRepository, call: Callable[[Repository], object], fault: Exception
+    repository: Repository, call: Callable[[Repository], object], fault: Exception
 ) -> None:
     with pytest.raises(TryAgainError):
         call(faulty(repository, [fault]))
 
 
-def test_what_is_wrong_for_good_is_not_hidden(repository: DynamoDBRepository) -> None:
+def test_what_is_wrong_for_good_is_not_hidden(repository: Repository) -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         faulty(repository, [client_error("AccessDeniedException")]).put_message(message(1))
 
 
-def test_no_call_is_begun_that_might_not_end_in_time(repository: DynamoDBRepository) -> None:
+def test_no_call_is_begun_that_might_not_end_in_time(repository: Repository) -> None:
     time = 0.0
     deadline = Deadline(clock=lambda: time)
     client: Any = FaultyClient(repository._client, [])
-    repository = DynamoDBRepository(client, repository._table_name, deadline=deadline)
+    repository = Repository(client, repository._table_name, deadline=deadline)
     deadline.start(CALL_SECONDS + 1)
     repository.put_message(message(1))
     time = 2.0
@@ -319,6 +381,6 @@ def test_the_functions_have_time_for_a_call(stack: Stack) -> None:
             assert function.timeout > CALL_SECONDS
 
 
-def test_the_index_has_the_name_in_the_template(stack: Stack) -> None:
-    (index,) = create_table_arguments(stack)["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == keys.INDEX_NAME
+def test_the_indexes_have_the_names_in_the_template(stack: Stack) -> None:
+    indexes = create_table_arguments(stack)["GlobalSecondaryIndexes"]
+    assert [index["IndexName"] for index in indexes] == [keys.ROWS_INDEX, keys.LIST_INDEX]

@@ -16,7 +16,7 @@ import pytest
 from functions.update_message_groups import app as update_message_groups
 from local.template import Stack
 from messaging import message_groups, repository
-from messaging.repository import DynamoDBRepository
+from messaging.repository import Repository
 from tests.fakes.gateway import Context, Gateway
 from tests.fakes.records import inserted
 
@@ -133,7 +133,7 @@ def resource_name(resource: Any) -> str:
 
 
 @pytest.fixture
-def calls(gateway: Gateway, dynamodb: "DynamoDBClient", repository: DynamoDBRepository) -> Calls:
+def calls(gateway: Gateway, dynamodb: "DynamoDBClient", repository: Repository) -> Calls:
     """Every path of every function that works on the table."""
     calls = Calls()
     name = str(uuid4())

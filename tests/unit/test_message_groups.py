@@ -1,13 +1,14 @@
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
 from messaging import keys, message_groups
-from messaging.entities import Members, Message, MessageGroup, User
+from messaging.entities import Members, MessageGroup, Pair, User
 from messaging.errors import InvalidRequestError, MessageGroupNotFoundError
 from messaging.message_groups import NewMessage, SentMessage
-from messaging.repository import PageRequest
+from messaging.repository import Page, PageRequest
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 
@@ -114,27 +115,49 @@ def test_a_named_send_to_someone_new_answers_the_same(repository: MemoryReposito
     assert texts(repository, first.message.message_group_uuid) == ["hello"]
 
 
-def test_an_interrupted_named_send_is_finished_at_its_first_time(
+def test_a_repeat_stays_in_its_group_when_the_pair_has_turned_to_another(
     repository: MemoryRepository,
 ) -> None:
+    name = str(uuid4())
+    group = begin(repository).message.message_group_uuid
+    first = begin(repository, "again", name=name, at=1)
+    assert not first.created
+    # reconcile found an older group of the two, and it has the newer message.
+    repository.put(Pair(user_uuids=(GRAHAMS.uuid, REEF.uuid), message_group_uuid=str(uuid4())))
+    assert begin(repository, "again", name=name, at=5) == first
+    assert texts(repository, group) == ["again", "hello"]
+
+
+def test_a_repeat_does_not_bring_back_what_was_deleted(repository: MemoryRepository) -> None:
     group = begin(repository).message.message_group_uuid
     name = str(uuid4())
+    sent = go_on(repository, group, name=name, at=1)
+    item = sent.message.to_item()
+    del repository.items[item["pk"], item["sk"]]
+    assert go_on(repository, group, name=name, at=5) == sent
+    assert texts(repository, group) == ["hello"]
 
-    class Crash(Exception):  # noqa: N818  # not an error of the project
-        pass
 
-    class CrashBeforeMessage(MemoryRepository):
-        def put_message(self, message: Message) -> None:
-            raise Crash
+def test_a_name_for_one_receiver_is_none_for_another(repository: MemoryRepository) -> None:
+    name = str(uuid4())
+    begin(repository, name=name)
+    before = dict(repository.items)
+    with pytest.raises(InvalidRequestError) as refused:
+        message_groups.create_message_group(
+            repository,
+            GRAHAMS,
+            BAYKO,
+            NewMessage(message="hello", message_uuid=name),
+            now=minute(1),
+        )
+    assert refused.value.codes == ["message_uuid_reused"]
+    assert repository.items == before
 
-    broken = CrashBeforeMessage()
-    broken.items = repository.items
-    with pytest.raises(Crash):
-        go_on(broken, group, name=name, at=1)
-    go_on(repository, group, "in between", at=2)
-    finished = go_on(repository, group, name=name, at=3)
-    assert finished.message.position == keys.Position(minute(1), name)
-    assert texts(repository, group) == ["in between", "again", "hello"]
+
+def test_only_the_message_that_made_a_group_says_so(repository: MemoryRepository) -> None:
+    sent = begin(repository)
+    later = go_on(repository, sent.message.message_group_uuid)
+    assert (sent.message.first, later.message.first) == (True, False)
 
 
 @pytest.mark.parametrize(("text", "same_group"), [("something else", True), ("again", False)])
@@ -245,10 +268,13 @@ def test_two_senders_may_use_one_name(repository: MemoryRepository) -> None:
 
 
 def test_a_list_shows_a_group_once_beside_a_move(repository: MemoryRepository) -> None:
-    last = begin(repository).message
-    newer = go_on(repository, last.message_group_uuid).message
-    repository.replace_group_rows(
-        [], [MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=newer).to_item()]
-    )
-    (row,) = message_groups.list_message_groups(repository, GRAHAMS, ALL).rows
-    assert row.sk == newer.sk
+    sent = begin(repository).message
+    (row,) = repository.list_message_groups(GRAHAMS.uuid, ALL).rows
+    newer = replace(row, last_sk=keys.message_sk(keys.Position(minute(1), "x")))
+
+    class IndexInBetween(MemoryRepository):
+        def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroup]:
+            return Page(rows=[newer, row], has_older=False)
+
+    assert sent.sk == row.last_sk
+    assert message_groups.list_message_groups(IndexInBetween(), GRAHAMS, ALL).rows == [newer]

@@ -1,17 +1,16 @@
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
 
 import pytest
 
 from messaging import keys, message_groups
-from messaging.entities import Item, Message, MessageGroup, User
+from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, User
 from messaging.errors import TryAgainError
 from messaging.message_groups import NewMessage
-from messaging.moves import Outcome
 from messaging.repository import PageRequest
-from messaging.stream import Report, update_message_groups
+from messaging.stream import Report, StreamProcessor
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 from tests.fakes.records import inserted, record, sequence_number
@@ -19,19 +18,35 @@ from tests.fakes.records import inserted, record, sequence_number
 ALL = PageRequest(limit=100)
 
 
-def update(
-    repository: MemoryRepository,
-    records: Iterable[dict[str, Any]],
-    *,
-    seconds_left: Callable[[], float] = lambda: 60,
-) -> Report:
-    return update_message_groups(
-        records,
-        repository,
-        sleep=lambda _: None,
-        seconds_left=seconds_left,
-        now=lambda: minute(1000),
-    )
+class CountingRepository(MemoryRepository):
+    """Counts the calls that E makes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
+        self.calls.append("Query")
+        return super().query_row_owners(message_group_uuid)
+
+    def get_members(self, message_group_uuid: str) -> Members | None:
+        self.calls.append("GetItem")
+        return super().get_members(message_group_uuid)
+
+    def advance_row(
+        self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+    ) -> Item | None:
+        self.calls.append("UpdateItem")
+        return super().advance_row(owner_uuid, message_group_uuid, steps)
+
+
+def processor(repository: MemoryRepository, *, concurrency: int = 10) -> StreamProcessor:
+    return StreamProcessor(repository, clock=lambda: minute(1000), concurrency=concurrency)
+
+
+def update(repository: MemoryRepository, records: Iterable[dict[str, Any]]) -> Report:
+    """Process records in an environment of their own."""
+    return processor(repository).process(records)
 
 
 def begin(repository: MemoryRepository, one: User = GRAHAMS, other: User = REEF) -> Message:
@@ -49,15 +64,24 @@ def inbox(repository: MemoryRepository, owner: User) -> list[MessageGroup]:
     return repository.list_message_groups(owner.uuid, ALL).rows
 
 
+def row_key(owner: User, group: str) -> tuple[str, str]:
+    return keys.message_group_pk(owner.uuid), keys.message_group_sk(group)
+
+
+def parked(repository: MemoryRepository) -> list[Item]:
+    return [item for (pk, _), item in repository.items.items() if pk == keys.FAILED_PK]
+
+
 def test_both_lists_show_the_last_message(repository: MemoryRepository) -> None:
-    group = begin(repository).message_group_uuid
+    first = begin(repository)
+    group = first.message_group_uuid
     message = write(repository, group, 1)
     report = update(repository, inserted(message))
     assert report.failed == []
-    for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS)):
-        assert inbox(repository, owner) == [
-            MessageGroup.for_owner(owner.uuid, other=other, last=message)
-        ]
+    (own,) = inbox(repository, GRAHAMS)
+    assert own == MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=message)
+    (row,) = inbox(repository, REEF)
+    assert row == MessageGroup.for_owner(REEF.uuid, other=GRAHAMS, last=message)
 
 
 def test_any_order_any_repeats_same_inbox(repository: MemoryRepository) -> None:
@@ -71,55 +95,64 @@ def test_any_order_any_repeats_same_inbox(repository: MemoryRepository) -> None:
         assert [row.message for row in inbox(repository, owner)] == ["at 5"]
 
 
-def test_rows_show_the_names_that_members_last_wrote_under(repository: MemoryRepository) -> None:
+@pytest.mark.parametrize("order", [[1, 2, 3, 4], [4, 3, 2, 1], [3, 1, 4, 2]])
+def test_names_and_the_others_last_message_do_not_depend_on_delivery(
+    repository: MemoryRepository, order: list[int]
+) -> None:
     group = begin(repository).message_group_uuid
     renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Graham S.")
-    late = write(repository, group, 1)
-    update(repository, inserted(write(repository, group, 2, renamed)))
-    # A batch with another's newest message brings the name, a late message does not undo it.
-    update(repository, inserted(late, write(repository, group, 3, REEF)))
+    senders = {1: GRAHAMS, 2: REEF, 3: renamed, 4: REEF}
+    messages = {number: write(repository, group, number, senders[number]) for number in senders}
+    for number in order:
+        update(repository, inserted(messages[number]))
     (row,) = inbox(repository, REEF)
-    assert (row.message, row.user_handle) == ("at 3", "graham")
-    batch = [write(repository, group, 4, GRAHAMS), write(repository, group, 5, REEF)]
-    update(repository, inserted(*batch))
-    (row,) = inbox(repository, REEF)
-    assert (row.message, row.user_handle) == ("at 5", "grahams")
+    assert (row.message, row.user_handle, row.their_sk) == ("at 4", "graham", messages[3].sk)
+    (row,) = inbox(repository, GRAHAMS)
+    assert (row.message, row.user_handle, row.their_sk) == ("at 4", "reef", messages[4].sk)
 
 
-@pytest.mark.parametrize("pk", ["GRP#x", "GRP#"])
-def test_an_unreadable_row_parks_its_group_and_holds_nothing(
-    repository: MemoryRepository, pk: str
-) -> None:
-    first = begin(repository)
-    other = begin(repository, BAYKO, REEF).message_group_uuid
-    broken = {"pk": pk, "sk": first.sk, "message_group_uuid": first.message_group_uuid}
-    repository.replace_group_rows([], [broken])
-    records = inserted(
-        write(repository, first.message_group_uuid, 1), write(repository, other, 1, BAYKO)
-    )
+def test_a_batch_behind_the_row_still_brings_what_the_other_wrote_in_it() -> None:
+    repository = MemoryRepository()
+    group = begin(repository).message_group_uuid
+    older, own = write(repository, group, 1, REEF), write(repository, group, 2)
+    update(repository, inserted(own))
+    update(repository, inserted(older))
+    (row,) = inbox(repository, GRAHAMS)
+    assert (row.last_sk, row.their_sk) == (own.sk, older.sk)
+
+
+def test_what_the_owner_has_set_in_a_row_stays(repository: MemoryRepository) -> None:
+    group = begin(repository).message_group_uuid
+    repository.items[row_key(GRAHAMS, group)] |= {"muted": True, "colour": "blue"}
+    update(repository, inserted(write(repository, group, 1)))
+    row = repository.items[row_key(GRAHAMS, group)]
+    assert (row["message"], row["muted"], row["colour"]) == ("at 1", True, "blue")
+
+
+def test_messages_of_one_group_share_one_move() -> None:
+    repository = CountingRepository()
+    group = begin(repository).message_group_uuid
+    records = inserted(*(write(repository, group, n) for n in range(1, 4)))
+    repository.calls.clear()
     report = update(repository, records)
-    assert (report.failed, report.parked) == ([], 1)
-    assert inbox(repository, BAYKO)[0].message == "at 1"
+    assert repository.calls == ["Query", "UpdateItem", "UpdateItem"]
+    assert (report.coalesced, len(report.lags_ms)) == (2, 1)
 
 
-def test_messages_of_one_group_share_one_move(repository: MemoryRepository) -> None:
+def test_a_warm_environment_reads_nothing_and_makes_one_call_a_member() -> None:
+    repository = CountingRepository()
     group = begin(repository).message_group_uuid
-    report = update(repository, inserted(*(write(repository, group, n) for n in range(1, 4))))
-    assert [move.outcome for move in report.moves] == [Outcome.MOVED]
-    assert report.coalesced == 2
-
-
-def test_a_repeat_costs_one_view_and_no_write(repository: MemoryRepository) -> None:
-    group = begin(repository).message_group_uuid
-    records = inserted(write(repository, group, 1))
-    update(repository, records)
-    (move,) = update(repository, records).moves
-    assert (move.outcome, move.views) == (Outcome.ALREADY_THERE, 1)
-
-
-def test_a_first_message_needs_no_move(repository: MemoryRepository) -> None:
-    (move,) = update(repository, inserted(begin(repository))).moves
-    assert move.outcome == Outcome.ALREADY_THERE
+    warm = processor(repository)
+    warm.process(inserted(write(repository, group, 1)))
+    records = inserted(write(repository, group, 2))
+    repository.calls.clear()
+    warm.process(records)
+    assert repository.calls == ["UpdateItem", "UpdateItem"]
+    # A repeat makes the same calls, which write nothing.
+    before = dict(repository.items)
+    assert warm.process(records).lags_ms == []
+    assert repository.calls == ["UpdateItem"] * 4
+    assert repository.items == before
 
 
 def test_only_new_messages_move_anything(repository: MemoryRepository) -> None:
@@ -135,74 +168,110 @@ def test_only_new_messages_move_anything(repository: MemoryRepository) -> None:
         ],
     )
     assert report == Report()
-    assert inbox(repository, GRAHAMS)[0].sk == first.sk
-
-
-class LaggingRepository(MemoryRepository):
-    """An index that shows `views` one after the other, then the truth."""
-
-    def __init__(self, views: list[Callable[[list[Item]], list[Item]]]) -> None:
-        super().__init__()
-        self.views = views
-
-    def query_group_rows(self, message_group_uuid: str) -> list[Item]:
-        rows = super().query_group_rows(message_group_uuid)
-        return self.views.pop(0)(rows) if self.views else rows
+    assert inbox(repository, GRAHAMS)[0].last_sk == first.sk
 
 
 @pytest.mark.parametrize(
-    "view",
-    [lambda rows: [], lambda rows: rows[:1], lambda rows: rows[1:]],
-    ids=["no row", "one member's", "the other's"],
+    "shown", [[], [GRAHAMS], [REEF], [GRAHAMS, REEF, BAYKO]], ids=["none", "one", "other", "three"]
 )
-def test_a_view_without_every_members_row_is_not_acted_on(
-    view: Callable[[list[Item]], list[Item]],
+def test_where_the_index_does_not_show_both_members_they_are_asked_for(shown: list[User]) -> None:
+    class OtherIndex(CountingRepository):
+        def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
+            super().query_row_owners(message_group_uuid)
+            return frozenset(user.uuid for user in shown)
+
+    repository = OtherIndex()
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    repository.calls.clear()
+    report = update(repository, inserted(message))
+    assert repository.calls == ["Query", "GetItem", "UpdateItem", "UpdateItem"]
+    assert (report.failed, report.parked) == ([], 0)
+    for owner in (GRAHAMS, REEF):
+        assert [row.last_sk for row in inbox(repository, owner)] == [message.sk]
+    assert inbox(repository, BAYKO) == []
+
+
+def test_rows_with_keys_of_another_application_are_not_touched(
+    repository: MemoryRepository,
 ) -> None:
-    repository = LaggingRepository([])
-    group = begin(repository).message_group_uuid
-    message = write(repository, group, 1)
-    repository.views = [view, view]
-    (move,) = update(repository, inserted(message)).moves
-    assert (move.outcome, move.views) == (Outcome.MOVED, 3)
-    for owner in (GRAHAMS, REEF):
-        assert [row.sk for row in inbox(repository, owner)] == [message.sk]
+    first = begin(repository)
+    group = first.message_group_uuid
+    old = [
+        {"pk": keys.message_group_pk(GRAHAMS.uuid), "sk": f"{at}", "message_group_uuid": group}
+        for at in range(100)
+    ]
+    foreign = {"pk": "X#1", "sk": first.sk, "message_group_uuid": group}
+    repository.put(foreign, *old)
+    report = update(repository, inserted(write(repository, group, 1)))
+    assert (report.failed, report.parked) == ([], 0)
+    assert [repository.items[item["pk"], item["sk"]] for item in old] == old
+    assert repository.items["X#1", first.sk] == foreign
+    assert inbox(repository, REEF)[0].message == "at 1"
 
 
-def test_a_stale_view_leads_to_no_second_row() -> None:
-    repository = LaggingRepository([])
-    group = begin(repository).message_group_uuid
-    stale = repository.query_group_rows(group)
-    update(repository, inserted(write(repository, group, 1)))
-    repository.views = [lambda _: stale]
-    (move,) = update(repository, inserted(write(repository, group, 2))).moves
-    assert (move.outcome, move.conflicts) == (Outcome.MOVED, 1)
-    for owner in (GRAHAMS, REEF):
-        assert [row.message for row in inbox(repository, owner)] == ["at 2"]
+def no_row(row: Item) -> None:
+    row.clear()
 
 
-def test_a_group_whose_index_stays_behind_is_reported_by_its_first_record() -> None:
-    class OneGroupBehind(MemoryRepository):
-        behind = ""
+def no_place(row: Item) -> None:
+    del row["last_sk"]
 
-        def query_group_rows(self, message_group_uuid: str) -> list[Item]:
-            rows = super().query_group_rows(message_group_uuid)
-            return [] if message_group_uuid == self.behind else rows
 
-    repository = OneGroupBehind()
+def a_place_that_is_none(row: Item) -> None:
+    row["last_sk"] = "yesterday"
+
+
+def a_place_of_another_type(row: Item) -> None:
+    row["last_sk"] = 7
+
+
+@pytest.mark.parametrize(
+    "broken", [no_row, no_place, a_place_that_is_none, a_place_of_another_type]
+)
+def test_a_broken_row_parks_its_record_and_holds_neither_the_other_member_nor_other_groups(
+    broken: Any,
+) -> None:
+    repository = MemoryRepository()
     group = begin(repository).message_group_uuid
     other = begin(repository, BAYKO, REEF).message_group_uuid
-    repository.behind = group
-    records = inserted(
-        write(repository, other, 1, BAYKO), write(repository, group, 1), write(repository, group, 2)
-    )
+    message = write(repository, group, 1)
+    records = inserted(message, write(repository, other, 1, BAYKO))
+    broken(repository.items[row_key(REEF, group)])
+    if not repository.items[row_key(REEF, group)]:
+        del repository.items[row_key(REEF, group)]
     report = update(repository, records)
-    assert report.failed == [sequence_number(records[1])]
+    assert (report.failed, report.parked) == ([], 1)
+    (item,) = parked(repository)
+    assert item["record_keys"] == {"pk": message.to_item()["pk"], "sk": message.sk}
+    assert REEF.uuid in item["reason"]
+    for owner in (GRAHAMS, BAYKO):
+        assert [row.message for row in inbox(repository, owner)] == ["at 1"]
+
+
+def test_a_group_without_rows_and_members_is_parked(repository: MemoryRepository) -> None:
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    repository.items.clear()
+    report = update(repository, inserted(message))
+    assert report.failed == []
+    ((pk, sk),) = repository.items
+    assert pk == keys.FAILED_PK
+    assert sk == keys.failed_sk(minute(1), message.message_group_uuid)
+
+
+def test_members_that_cannot_be_read_park_their_group_only(repository: MemoryRepository) -> None:
+    group = begin(repository).message_group_uuid
+    other = begin(repository, BAYKO, REEF).message_group_uuid
+    records = inserted(write(repository, group, 1), write(repository, other, 1, BAYKO))
+    del repository.items[row_key(REEF, group)]
+    repository.items[keys.members_pk(group), keys.MEMBERS_SK]["member_uuids"] = None
+    report = update(repository, records)
+    assert (report.failed, report.parked) == ([], 1)
     assert inbox(repository, BAYKO)[0].message == "at 1"
 
 
 def test_what_nobody_expected_is_not_swallowed() -> None:
     class Broken(MemoryRepository):
-        def query_group_rows(self, message_group_uuid: str) -> list[Item]:
+        def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
             raise LookupError(message_group_uuid)
 
     repository = Broken()
@@ -214,94 +283,122 @@ def test_what_nobody_expected_is_not_swallowed() -> None:
         update(repository, records)
 
 
-def test_groups_move_at_the_same_time() -> None:
-    meeting = threading.Barrier(2, timeout=10)
+def test_both_rows_of_a_group_move_at_the_same_time() -> None:
+    meeting = threading.Barrier(2, timeout=60)
 
     class Meeting(MemoryRepository):
-        def query_group_rows(self, message_group_uuid: str) -> list[Item]:
+        def advance_row(
+            self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+        ) -> Item | None:
             meeting.wait()  # breaks unless two are here at a time
-            return super().query_group_rows(message_group_uuid)
+            return super().advance_row(owner_uuid, message_group_uuid, steps)
 
     repository = Meeting()
-    records = inserted(
-        write(repository, begin(repository).message_group_uuid, 1),
-        write(repository, begin(repository, BAYKO, REEF).message_group_uuid, 1, BAYKO),
-    )
-    assert len(update(repository, records).moves) == 2
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    assert update(repository, inserted(message)).failed == []
 
 
-def test_out_of_time_is_reported_not_slept_through() -> None:
-    repository = LaggingRepository([])
-    group = begin(repository).message_group_uuid
-    records = inserted(write(repository, group, 1))
-    repository.views = [lambda rows: []]
-    report = update(repository, records, seconds_left=lambda: 0)
-    assert report.failed == [sequence_number(records[0])]
+class Throttled(MemoryRepository):
+    """A table that does not answer where it is asked not to."""
 
+    silent: tuple[str, ...] = ()
 
-def test_a_table_that_does_not_answer_is_reported() -> None:
-    class Throttled(MemoryRepository):
-        def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
+    def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
+        self._answer("query", message_group_uuid)
+        return super().query_row_owners(message_group_uuid)
+
+    def advance_row(
+        self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+    ) -> Item | None:
+        self._answer("advance", message_group_uuid)
+        return super().advance_row(owner_uuid, message_group_uuid, steps)
+
+    def put_failed(self, failed: Failed) -> None:
+        self._answer("park", failed.message_group_uuid)
+        super().put_failed(failed)
+
+    def _answer(self, call: str, message_group_uuid: str) -> None:
+        if (call, message_group_uuid) == self.silent:
             raise TryAgainError
 
+
+@pytest.mark.parametrize("call", ["query", "advance"])
+def test_a_group_whose_calls_are_not_answered_is_reported_by_its_first_record(call: str) -> None:
     repository = Throttled()
-    records = inserted(write(repository, begin(repository).message_group_uuid, 1))
-    assert update(repository, records).failed == [sequence_number(records[0])]
+    group = begin(repository).message_group_uuid
+    other = begin(repository, BAYKO, REEF).message_group_uuid
+    records = inserted(
+        write(repository, other, 1, BAYKO), write(repository, group, 1), write(repository, group, 2)
+    )
+    repository.silent = (call, group)
+    environment = processor(repository)
+    report = environment.process(records)
+    assert report.failed == [sequence_number(records[1])]
+    assert inbox(repository, BAYKO)[0].message == "at 1"
+    repository.silent = ()
+    assert environment.process(records[1:]).failed == []
+    assert inbox(repository, GRAHAMS)[0].message == "at 2"
 
 
-@pytest.mark.parametrize("missing", ["message_uuid", "message", "user_uuid", "user_handle"])
+def test_a_record_that_cannot_be_parked_for_now_comes_again() -> None:
+    repository = Throttled()
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    repository.items.clear()
+    repository.silent = ("park", message.message_group_uuid)
+    records = inserted(message)
+    report = update(repository, records)
+    assert (report.failed, report.parked) == ([sequence_number(records[0])], 0)
+
+
+POISON = {
+    "no image": lambda record: record["dynamodb"].pop("NewImage"),
+    "no text": lambda record: record["dynamodb"]["NewImage"].pop("message"),
+    "no sender": lambda record: record["dynamodb"]["NewImage"].pop("user_uuid"),
+    "no uuid": lambda record: record["dynamodb"]["NewImage"].pop("message_uuid"),
+    "an image that is a list": lambda record: record["dynamodb"].update(NewImage=[]),
+    "a value without a type": lambda record: record["dynamodb"]["NewImage"].update(message="x"),
+    "a type that is none": lambda record: record["dynamodb"]["NewImage"].update(message={"Z": "x"}),
+}
+
+
+@pytest.mark.parametrize("poison", POISON)
 def test_what_is_not_readable_is_parked_and_does_not_hold_the_rest(
-    repository: MemoryRepository, missing: str
+    repository: MemoryRepository, poison: str
 ) -> None:
     message = write(repository, begin(repository).message_group_uuid, 1)
-    poison = message.to_item() | {"sk": "2027-01-01T00:00:00+00:00#poison"}
-    del poison[missing]
-    records = [record(poison), *inserted(message)]
+    item = message.to_item() | {"sk": "2027-01-01T00:00:00+00:00#poison"}
+    broken = record(item)
+    POISON[poison](broken)
+    records = [broken, *inserted(message)]
     for _ in range(2):
         report = update(repository, records)
         assert report.failed == []
         assert report.parked == 1
-    parked = [item for (pk, _), item in repository.items.items() if pk == keys.FAILED_PK]
-    assert [item["record_keys"] for item in parked] == [{"pk": poison["pk"], "sk": poison["sk"]}]
+    (failed,) = parked(repository)
+    assert failed["record_keys"] == {"pk": item["pk"], "sk": item["sk"]}
     assert inbox(repository, GRAHAMS)[0].message == "at 1"
 
 
-def test_a_group_with_neither_rows_nor_members_is_parked(repository: MemoryRepository) -> None:
+def test_a_parked_record_is_kept_for_thirty_days(repository: MemoryRepository) -> None:
     message = write(repository, begin(repository).message_group_uuid, 1)
     repository.items.clear()
-    report = update(repository, inserted(message))
-    assert report.failed == []
-    ((pk, sk),) = repository.items
-    assert pk == keys.FAILED_PK
-    assert sk.endswith(f"#{message.message_group_uuid}")
+    update(repository, inserted(message))
+    (failed,) = parked(repository)
+    assert failed["expires_at"] == minute(1000).timestamp() + 30 * 24 * 3600
 
 
-def test_rows_with_bare_and_local_timestamps_move_by_instant(repository: MemoryRepository) -> None:
-    first = begin(repository)
-    rows = repository.query_group_rows(first.message_group_uuid)
-    # 05:30 on New Year's Day in India is midnight in UTC: before minute 1, though its string is
-    # behind it.
-    local = [row | {"sk": "2027-01-01T05:30:00+05:30"} for row in rows]
-    repository.replace_group_rows(rows, local)
-    update(repository, inserted(write(repository, first.message_group_uuid, 1)))
-    for owner in (GRAHAMS, REEF):
-        assert [row.message for row in inbox(repository, owner)] == ["at 1"]
-
-
-def test_a_row_that_stands_twice_stands_once_after_a_move(repository: MemoryRepository) -> None:
-    first = begin(repository)
-    ghost = repository.query_group_rows(first.message_group_uuid)[0]
-    ghost["sk"] = keys.message_sk(keys.Position(minute(-5), "ghost"))
-    repository.replace_group_rows([], [ghost])
-    update(repository, inserted(write(repository, first.message_group_uuid, 1)))
-    for owner in (GRAHAMS, REEF):
-        assert [row.message for row in inbox(repository, owner)] == ["at 1"]
-
-
-def test_what_else_is_in_the_index_is_left_alone(repository: MemoryRepository) -> None:
-    first = begin(repository)
-    foreign = {"pk": "X#1", "sk": first.sk, "message_group_uuid": first.message_group_uuid}
-    repository.replace_group_rows([], [foreign])
-    update(repository, inserted(write(repository, first.message_group_uuid, 1)))
-    assert repository.items["X#1", first.sk] == foreign
-    assert inbox(repository, REEF)[0].message == "at 1"
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"eventName": "INSERT", "eventSourceARN": "x", "dynamodb": {"Keys": {"Id": {"N": "101"}}}},
+        {"eventName": "INSERT", "dynamodb": {"Keys": {"pk": {"N": "1"}}}},
+        {"eventSource": "aws:s3", "s3": {}},
+    ],
+)
+def test_records_of_something_else_are_passed_over(
+    repository: MemoryRepository, foreign: dict[str, Any]
+) -> None:
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    report = update(repository, [foreign, *inserted(message)])
+    assert (report.failed, report.parked) == ([], 0)
+    assert inbox(repository, GRAHAMS)[0].message == "at 1"

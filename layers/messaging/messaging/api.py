@@ -232,7 +232,7 @@ def page_response[Row: (Message, MessageGroup)](
     links = []
 
     def link(relation: str, direction: str, row: Row) -> None:
-        target = urlencode(parameters | {"cursor": _cursor(direction, row.sk)})
+        target = urlencode(parameters | {"cursor": _cursor(direction, row.list_sk)})
         links.append(f'<{app.current_event.path}?{target}>; rel="{relation}"')
 
     if page.rows and page.has_older:

@@ -1,15 +1,14 @@
 """The items of the table, each with its key, its item form and back.
 
 Items are plain dictionaries of Python values; `repository` gives them DynamoDB's types.
-Moving a group row copies its whole item and changes what moved (`moved_row`): an attribute that
-this module does not know survives.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, Self
 
 from messaging import keys
@@ -17,16 +16,16 @@ from messaging.errors import UnreadableItemError
 
 type Item = dict[str, Any]
 
-# Together with the longest names and handles that the directory takes, a group row of this
-# preview stays below 1 KB: a move then costs the least that DynamoDB charges.
-PREVIEW_BYTES = 512
+# A group row with this preview, the longest names that the directory takes and everything that
+# its owner can set stays below 1,024 bytes. One byte more would double the price of each write.
+PREVIEW_BYTES = 240
 
 SENT_FOR = timedelta(days=7)
 PARKED_FOR = timedelta(days=30)
 
 
 def preview(message: str) -> str:
-    """Return what a group row shows of `message`: 512 bytes at most, cut between characters."""
+    """Return what a group row shows of `message`, cut between characters."""
     return message.encode()[:PREVIEW_BYTES].decode(errors="ignore")
 
 
@@ -48,28 +47,20 @@ class User:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """What a message and a group row have in common: a text at a position, and a person."""
+    """What a message and a group row have in common: a text, and a person's names."""
 
     message_group_uuid: str
-    sk: str
     message: str
     user_uuid: str
     user_display_name: str
     user_handle: str
 
-    @property
-    def position(self) -> keys.Position:
-        """The place in the order of messages."""
-        return keys.parse_message_sk(self.sk)
-
     def _attributes(self) -> Item:
-        return {"sk": self.sk} | {name: getattr(self, name) for name in _LINE}
+        return {name: getattr(self, name) for name in _LINE}
 
     @staticmethod
     def _read(item: Mapping[str, Any]) -> dict[str, str]:
-        """Return the values of a line in `item`; ValueError for a key that is none."""
-        line = {name: _text(item, name) for name in ("sk", *_LINE)}
-        keys.parse_message_sk(line["sk"])
+        line = {name: _text(item, name) for name in _LINE}
         return line | {"user_uuid": keys.canonical_uuid(line["user_uuid"])}
 
 
@@ -78,12 +69,40 @@ _LINE = ("message", "user_uuid", "user_display_name", "user_handle")
 
 @dataclass(frozen=True, kw_only=True)
 class Message(_Line):
-    """A message; the names are the sender's."""
+    """A message; the names are the sender's.
 
+    Attributes
+    ----------
+    sk
+        As it stands in the table, in whatever form.
+    first
+        The message made its group, whose rows were written together with it.
+    """
+
+    sk: str
     message_uuid: str
+    first: bool = False
+
+    @cached_property
+    def position(self) -> keys.Position:
+        """The place in the order of messages. A bare key does not name the message's uuid."""
+        position = keys.parse_message_sk(self.sk)
+        return keys.Position(position.created_at, position.message_uuid or self.message_uuid)
+
+    @property
+    def place(self) -> str:
+        """The position in canonical form: its string order is time order."""
+        return keys.message_sk(self.position)
+
+    @property
+    def list_sk(self) -> str:
+        """What the list of messages is sorted by."""
+        return self.sk
 
     @classmethod
-    def from_sender(cls, sender: User, *, message_group_uuid: str, sk: str, message: str) -> Self:
+    def from_sender(
+        cls, sender: User, *, message_group_uuid: str, sk: str, message: str, first: bool = False
+    ) -> Self:
         """Return the message that `sender` writes at `sk`."""
         return cls(
             message_group_uuid=message_group_uuid,
@@ -93,15 +112,17 @@ class Message(_Line):
             user_uuid=sender.uuid,
             user_display_name=sender.display_name,
             user_handle=sender.handle,
+            first=first,
         )
 
     def to_item(self) -> Item:
         """Return the item of this message."""
         own = {
             "pk": keys.message_pk(self.message_group_uuid),
+            "sk": self.sk,
             "message_uuid": self.message_uuid,
         }
-        return own | self._attributes()
+        return own | self._attributes() | ({"first": True} if self.first else {})
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -113,27 +134,56 @@ class Message(_Line):
             `item` is not a message, or lacks what a message has.
         """
         try:
-            return cls(
+            message = cls(
                 message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_PREFIX),
+                sk=_text(item, "sk"),
                 message_uuid=_text(item, "message_uuid"),
+                first=item.get("first") is True,
                 **cls._read(item),
             )
+            _ = message.position
         except ValueError as error:
             raise UnreadableItemError(str(error)) from error
+        return message
 
 
 @dataclass(frozen=True, kw_only=True)
 class MessageGroup(_Line):
-    """A message group as one member's list shows it; the names are the other member's."""
+    """A message group as one member's list shows it; the names are the other member's.
+
+    The row keeps its key for good. What changes are two registers, which only go forward; each is
+    set together with what belongs to it (`Advance`).
+
+    Attributes
+    ----------
+    last_sk
+        The place of the group's last message, and so of the row in its owner's list.
+    their_sk
+        The place of the last message that the other member wrote, which the names come from.
+        None as long as they have written nothing.
+    """
 
     owner_uuid: str
+    last_sk: str
+    their_sk: str | None = None
+
+    @cached_property
+    def position(self) -> keys.Position:
+        """The position of the last message."""
+        return keys.parse_message_sk(self.last_sk)
+
+    @property
+    def list_sk(self) -> str:
+        """What the list of message groups is sorted by."""
+        return self.last_sk
 
     @classmethod
     def for_owner(cls, owner_uuid: str, *, other: User, last: Message) -> Self:
         """Return the row of `owner_uuid` for the group in which `last` is the last message."""
         return cls(
             owner_uuid=owner_uuid,
-            sk=last.sk,
+            last_sk=last.place,
+            their_sk=last.place if last.user_uuid == other.uuid else None,
             message_group_uuid=last.message_group_uuid,
             message=preview(last.message),
             user_uuid=other.uuid,
@@ -145,9 +195,11 @@ class MessageGroup(_Line):
         """Return the item of this row."""
         own = {
             "pk": keys.message_group_pk(self.owner_uuid),
+            "sk": keys.message_group_sk(self.message_group_uuid),
             "message_group_uuid": self.message_group_uuid,
+            "last_sk": self.last_sk,
         }
-        return own | self._attributes()
+        return own | self._attributes() | ({"their_sk": self.their_sk} if self.their_sk else {})
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -159,31 +211,71 @@ class MessageGroup(_Line):
             `item` is not a group row, or lacks what a group row has.
         """
         try:
-            return cls(
+            row = cls(
                 owner_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_GROUP_PREFIX),
                 message_group_uuid=keys.canonical_uuid(_text(item, "message_group_uuid")),
+                last_sk=_text(item, "last_sk"),
+                their_sk=_text(item, "their_sk") if "their_sk" in item else None,
                 **cls._read(item),
             )
+            _ = row.position
         except ValueError as error:
             raise UnreadableItemError(str(error)) from error
+        return row
 
 
-def moved_row(row: Item, last: Message, others_last: Message | None) -> Item:
-    """Return the item of a group row, moved forward to show `last`.
+@dataclass(frozen=True, kw_only=True)
+class Advance:
+    """A step forward of one register of a group row.
 
-    Parameters
+    Attributes
     ----------
-    others_last
-        The newest message of the other member, if it is newer than the row: their names may have
-        changed since the row was made.
+    register
+        The attribute: ``last_sk`` or ``their_sk``.
+    to
+        The place that it is to have, unless it is there or further already.
+    with_it
+        Attributes that are set in the same write.
     """
-    moved = {**row, "sk": last.sk, "message": preview(last.message)}
-    if others_last:
-        moved |= {
-            "user_display_name": others_last.user_display_name,
-            "user_handle": others_last.user_handle,
+
+    register: str
+    to: str
+    with_it: Item
+
+    def is_done_in(self, row: Mapping[str, Any]) -> bool:
+        """Tell whether the register of `row` is at this place or past it.
+
+        Raises
+        ------
+        UnreadableItemError
+            It holds something that is no place.
+        """
+        if self.register not in row:
+            return False
+        place = _text(row, self.register)
+        try:
+            keys.parse_message_sk(place)
+        except ValueError as error:
+            raise UnreadableItemError(f"{self.register} is no place: {error}") from error
+        return self.to <= place
+
+
+def advances(messages: Sequence[Message], owner_uuid: str) -> list[Advance]:
+    """Return how new messages of a group move the row of `owner_uuid`.
+
+    Names come from the newest message of the other member, whenever it is delivered.
+    """
+    last = max(messages, key=lambda message: message.place)
+    steps = [Advance(register="last_sk", to=last.place, with_it={"message": preview(last.message)})]
+    theirs = [message for message in messages if message.user_uuid != owner_uuid]
+    if theirs:
+        newest = max(theirs, key=lambda message: message.place)
+        names = {
+            "user_display_name": newest.user_display_name,
+            "user_handle": newest.user_handle,
         }
-    return moved
+        steps.append(Advance(register="their_sk", to=newest.place, with_it=names))
+    return steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,12 +297,21 @@ class Members:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Return the members in `item`."""
-        return cls(
-            message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MEMBERS_PREFIX),
-            member_uuids=frozenset(item["member_uuids"]),
-            created_at=keys.parse_time(_text(item, "created_at")),
-        )
+        """Return the members in `item`.
+
+        Raises
+        ------
+        UnreadableItemError
+            `item` does not say who the members are.
+        """
+        try:
+            return cls(
+                message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MEMBERS_PREFIX),
+                member_uuids=frozenset(map(keys.canonical_uuid, item["member_uuids"])),
+                created_at=keys.parse_time(_text(item, "created_at")),
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            raise UnreadableItemError(f"not the members of a group: {error}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -240,22 +341,25 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A send that its client named: it fixes the message's key before the message is written.
+    """A send that its client named, written in one transaction with its message.
 
     Attributes
     ----------
-    message_sk
-        The sk at which the message stands, or will stand once the send is finished.
     group
-        The uuid that a new group of this send has, when the pair has none.
+        The uuid of the group that the message stands in.
+    created
+        The send made that group.
+    message_sk
+        The sk of the message.
     digest
         Tells another send under the same name from a repeat of this one.
     """
 
     user_uuid: str
     message_uuid: str
-    message_sk: str
     group: str
+    created: bool
+    message_sk: str
     digest: str
     expires_at: datetime
 
@@ -269,8 +373,9 @@ class Sent:
         return {
             "pk": keys.sent_pk(self.user_uuid),
             "sk": self.message_uuid,
-            "message_sk": self.message_sk,
             "group": self.group,
+            "created": self.created,
+            "message_sk": self.message_sk,
             "digest": self.digest,
             "expires_at": int(self.expires_at.timestamp()),
         }
@@ -281,8 +386,9 @@ class Sent:
         return cls(
             user_uuid=keys.uuid_in(_text(item, "pk"), keys.SENT_PREFIX),
             message_uuid=_text(item, "sk"),
-            message_sk=_text(item, "message_sk"),
             group=_text(item, "group"),
+            created=item.get("created") is True,
+            message_sk=_text(item, "message_sk"),
             digest=_text(item, "digest"),
             expires_at=datetime.fromtimestamp(int(item["expires_at"]), tz=UTC),
         )

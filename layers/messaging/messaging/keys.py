@@ -4,16 +4,17 @@
 item                         pk                              sk
 ===========================  ==============================  ============================
 message                      ``MSG#<message_group_uuid>``    ``<created_at>#<message_uuid>``
-message group row            ``GRP#<user_uuid>``             the sk of its last message
+message group row            ``GRP#<user_uuid>``             ``<message_group_uuid>``
 members of a group           ``MEMBERS#<group uuid>``        ``MEMBERS``
 the one group of a pair      ``PAIR#<lower>#<higher uuid>``  ``PAIR``
 a send its client named      ``SENT#<user_uuid>``            ``<message_uuid>``
 a record that cannot succeed ``FAILED``                      ``<time>#<message_group_uuid>``
 ===========================  ==============================  ============================
 
-Times are UTC, of fixed width, with microseconds and ``+00:00``, so that string order is time
-order. Tables that were written by others hold bare timestamps in any offset, or in none;
-those are read, too, and compared as instants.
+The place of a message, and of a group row in its list, is ``<created_at>#<message_uuid>``. Times
+are UTC, of fixed width, with microseconds and ``+00:00``, so that string order is time order:
+conditions and indexes of DynamoDB compare strings. Tables that were written by others hold bare
+timestamps in any offset, or in none; those can be read, too, and are compared as instants.
 """
 
 import re
@@ -21,7 +22,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from uuid import UUID
 
-INDEX_NAME = "message-group-sk-index"
+# The rows of a message group: (message_group_uuid, sk), keys only.
+ROWS_INDEX = "message-group-sk-index"
+# A member's list: (pk, last_sk).
+LIST_INDEX = "message-group-list-index"
 
 MESSAGE_PREFIX = "MSG#"
 MESSAGE_GROUP_PREFIX = "GRP#"
@@ -90,7 +94,7 @@ class Position:
 
 
 def message_sk(position: Position) -> str:
-    """Return the sk of the message at `position`, and of the group rows that show it."""
+    """Return the sk of the message at `position`: its place, in canonical form."""
     return f"{format_time(position.created_at)}{_SEPARATOR}{position.message_uuid}"
 
 
@@ -116,6 +120,11 @@ def message_pk(message_group_uuid: str) -> str:
 def message_group_pk(user_uuid: str) -> str:
     """Return the pk of all group rows of a user."""
     return MESSAGE_GROUP_PREFIX + canonical_uuid(user_uuid)
+
+
+def message_group_sk(message_group_uuid: str) -> str:
+    """Return the sk of a group's row in a user's partition. It never changes."""
+    return canonical_uuid(message_group_uuid)
 
 
 def members_pk(message_group_uuid: str) -> str:
@@ -152,3 +161,11 @@ def uuid_in(pk: str, prefix: str) -> str:
     if not pk.startswith(prefix):
         raise ValueError(f"not a key of {prefix}: {pk!r}")
     return canonical_uuid(pk.removeprefix(prefix))
+
+
+def owner_in(pk: str) -> str | None:
+    """Return whose group row has this `pk`; None for what is no group row's."""
+    try:
+        return uuid_in(pk, MESSAGE_GROUP_PREFIX)
+    except ValueError:
+        return None

@@ -50,7 +50,7 @@ def list_message_groups(
 ) -> Page[MessageGroup]:
     """Return a page of the caller's message groups, each once.
 
-    Beside a move a list may show a group at its old and at its new place; the newest counts.
+    Beside a move the index may show a group at its old and at its new place; the newest counts.
     """
     page = repository.list_message_groups(caller.uuid, request)
     newest: dict[str, MessageGroup] = {}
@@ -86,8 +86,7 @@ def create_message(
         ``message_uuid_reused``: the sender sent something else under that name.
     """
     group = _require_member(repository, message_group_uuid, sender)
-    send = _begin(repository, sender, f"group {group}", new, now=now)
-    return SentMessage(message=_finish(repository, send, sender, group, new))
+    return _send(repository, sender, group, new, receiver=f"group {group}", now=now)
 
 
 def create_message_group(
@@ -105,81 +104,89 @@ def create_message_group(
     """
     if receiver.uuid == sender.uuid:
         raise InvalidRequestError(["message_to_self"])
-    send = _begin(repository, sender, f"user {receiver.uuid}", new, now=now)
-    first = Message.from_sender(
-        sender, message_group_uuid=send.group, sk=send.sk, message=new.message
-    )
-    group = repository.create_message_group(
-        Pair(user_uuids=(sender.uuid, receiver.uuid), message_group_uuid=send.group),
+    to = f"user {receiver.uuid}"
+    message = _message(sender, str(uuid4()), new, now=now, first=True)
+    group = message.message_group_uuid
+    sent = _name(message, new, receiver=to, now=now)
+    standing = repository.create_message_group(
+        Pair(user_uuids=(sender.uuid, receiver.uuid), message_group_uuid=group),
         Members(
-            message_group_uuid=send.group,
+            message_group_uuid=group,
             member_uuids=frozenset({sender.uuid, receiver.uuid}),
-            created_at=first.position.created_at,
+            created_at=now,
         ),
         [
-            MessageGroup.for_owner(sender.uuid, other=receiver, last=first),
-            MessageGroup.for_owner(receiver.uuid, other=sender, last=first),
+            MessageGroup.for_owner(sender.uuid, other=receiver, last=message),
+            MessageGroup.for_owner(receiver.uuid, other=sender, last=message),
         ],
-        first,
+        message,
+        sent,
     )
-    if group == send.group and not send.repeated:
-        return SentMessage(message=first, created=True)
-    # The pair has its group: another's, or the one that an earlier attempt of this send made.
-    message = _finish(repository, send, sender, group, new)
-    return SentMessage(message=message, created=group == send.group)
+    if isinstance(standing, Pair):
+        group = standing.message_group_uuid
+        return _send(repository, sender, group, new, receiver=to, now=now)
+    if sent and standing:
+        return _repeated(repository, message, sent, standing)
+    return SentMessage(message=message, created=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Send:
-    """Where a message is to stand.
+def _send(
+    repository: Repository,
+    sender: User,
+    group: str,
+    new: NewMessage,
+    *,
+    receiver: str,
+    now: datetime,
+) -> SentMessage:
+    """Write a message into a group that is there."""
+    message = _message(sender, group, new, now=now)
+    sent = _name(message, new, receiver=receiver, now=now)
+    if sent is None:
+        repository.put_message(message)
+    elif earlier := repository.put_named_message(message, sent):
+        return _repeated(repository, message, sent, earlier)
+    return SentMessage(message=message)
 
-    Attributes
-    ----------
-    group
-        The uuid of a new group, should the send need one.
-    repeated
-        An earlier attempt fixed the place; the message may stand there already.
-    """
 
-    sk: str
-    group: str
-    repeated: bool = False
+def _message(
+    sender: User, group: str, new: NewMessage, *, now: datetime, first: bool = False
+) -> Message:
+    sk = keys.message_sk(keys.Position(now, new.message_uuid or str(uuid4())))
+    return Message.from_sender(
+        sender, message_group_uuid=group, sk=sk, message=new.message, first=first
+    )
 
 
-def _begin(
-    repository: Repository, sender: User, receiver: str, new: NewMessage, *, now: datetime
-) -> _Send:
-    """Fix the key of a message before anything is written under it."""
-    message_uuid = new.message_uuid or str(uuid4())
-    sk = keys.message_sk(keys.Position(now, message_uuid))
-    group = str(uuid4())
+def _name(message: Message, new: NewMessage, *, receiver: str, now: datetime) -> Sent | None:
+    """Return what makes `message` be stored once; None where its client gave no name."""
     if new.message_uuid is None:
-        return _Send(sk=sk, group=group)
-    sent = Sent(
-        user_uuid=sender.uuid,
-        message_uuid=message_uuid,
-        message_sk=sk,
-        group=group,
+        return None
+    return Sent(
+        user_uuid=message.user_uuid,
+        message_uuid=message.message_uuid,
+        group=message.message_group_uuid,
+        created=message.first,
+        message_sk=message.sk,
         digest=Sent.digest_of(receiver, new.message),
         expires_at=now + SENT_FOR,
     )
-    earlier = repository.put_sent(sent)
-    if earlier is None:
-        return _Send(sk=sk, group=group)
+
+
+def _repeated(repository: Repository, message: Message, sent: Sent, earlier: Sent) -> SentMessage:
+    """Answer as the `earlier` send of the same name was answered; nothing was written now.
+
+    Raises
+    ------
+    InvalidRequestError
+        ``message_uuid_reused``: that one was another message, or to somebody else.
+    """
     if earlier.digest != sent.digest:
         raise InvalidRequestError(["message_uuid_reused"])
-    return _Send(sk=earlier.message_sk, group=earlier.group, repeated=True)
-
-
-def _finish(
-    repository: Repository, send: _Send, sender: User, group: str, new: NewMessage
-) -> Message:
-    """Write the message at its key; what an earlier attempt wrote there stays as it is."""
-    if send.repeated and (stored := repository.get_message(group, send.sk)):
-        return stored
-    message = Message.from_sender(sender, message_group_uuid=group, sk=send.sk, message=new.message)
-    repository.put_message(message)
-    return message
+    stored = repository.get_message(earlier.group, earlier.message_sk)
+    if stored is None:  # somebody has deleted it since: the repeat does not bring it back
+        stored = replace(message, message_group_uuid=earlier.group, sk=earlier.message_sk)
+    return SentMessage(message=stored, created=earlier.created)
 
 
 def _require_member(repository: Repository, message_group_uuid: str, user: User) -> str:

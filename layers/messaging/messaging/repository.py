@@ -1,16 +1,16 @@
 """The table's calls, named for what they are used for.
 
-`Repository` is what the rest of the layer asks for; `DynamoDBRepository` is it on a table.
 Every call is bounded, so that its worst case is known (`CALL_SECONDS`), and none is begun for
 which there is no time left. What DynamoDB says for "not now" leaves here as `TryAgainError`.
 """
 
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -19,9 +19,9 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from messaging import keys
-from messaging.config import settings
+from messaging.config import required
 from messaging.deadline import Deadline, deadline
-from messaging.entities import Failed, Item, Members, Message, MessageGroup, Pair, Sent
+from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, Sent
 from messaging.errors import TryAgainError
 
 if TYPE_CHECKING:
@@ -85,53 +85,8 @@ class Page[Row]:
     has_older: bool
 
 
-class Repository(Protocol):
-    """What the layer needs of a table. All calls may raise `TryAgainError`."""
-
-    def list_messages(self, message_group_uuid: str, request: PageRequest) -> Page[Message]:
-        """Return a page of a group's messages."""
-
-    def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroup]:
-        """Return a page of a user's group rows."""
-
-    def get_message(self, message_group_uuid: str, sk: str) -> Message | None:
-        """Return one message as last written."""
-
-    def get_members(self, message_group_uuid: str) -> Members | None:
-        """Return the members of a group as last written."""
-
-    def create_message_group(
-        self, pair: Pair, members: Members, rows: Sequence[MessageGroup], first: Message
-    ) -> str:
-        """Write a new group, all of it or nothing; return the uuid of the pair's group.
-
-        It is another uuid than `pair` names when the pair had a group already; nothing is
-        written then.
-        """
-
-    def put_message(self, message: Message) -> None:
-        """Write a message, whether it stands there already or not."""
-
-    def put_sent(self, sent: Sent) -> Sent | None:
-        """Write `sent` unless there is one under its key; return the one there was."""
-
-    def query_group_rows(self, message_group_uuid: str) -> list[Item]:
-        """Return the items that the index shows of a group; they may be behind the table."""
-
-    def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
-        """Delete the `old` rows and put the `new` ones, all of it or nothing.
-
-        Return False, having done nothing, when one of the old rows is not there any more, or
-        something stands where a new one belongs: bare timestamps of two groups can be one
-        key.
-        """
-
-    def put_failed(self, failed: Failed) -> None:
-        """Park a record."""
-
-
-class DynamoDBRepository:
-    """`Repository` on a DynamoDB table."""
+class Repository:
+    """The table. Every call may raise `TryAgainError`."""
 
     def __init__(
         self,
@@ -148,12 +103,13 @@ class DynamoDBRepository:
 
     def list_messages(self, message_group_uuid: str, request: PageRequest) -> Page[Message]:
         """Return a page of a group's messages."""
-        page = self._page(keys.message_pk(message_group_uuid), request)
+        page = self._page(request, pk=keys.message_pk(message_group_uuid), sort="sk")
         return Page(rows=[Message.from_item(i) for i in page.rows], has_older=page.has_older)
 
     def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroup]:
         """Return a page of a user's group rows."""
-        page = self._page(keys.message_group_pk(user_uuid), request)
+        pk = keys.message_group_pk(user_uuid)
+        page = self._page(request, pk=pk, sort="last_sk", IndexName=keys.LIST_INDEX)
         return Page(rows=[MessageGroup.from_item(i) for i in page.rows], has_older=page.has_older)
 
     def get_message(self, message_group_uuid: str, sk: str) -> Message | None:
@@ -167,19 +123,28 @@ class DynamoDBRepository:
         return Members.from_item(item) if item else None
 
     def create_message_group(
-        self, pair: Pair, members: Members, rows: Sequence[MessageGroup], first: Message
-    ) -> str:
-        """Write a new group, all of it or nothing; return the uuid of the pair's group."""
-        pair_put = self._put(pair.to_item()) | {
-            "ConditionExpression": "attribute_not_exists(pk)",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
+        self,
+        pair: Pair,
+        members: Members,
+        rows: Sequence[MessageGroup],
+        first: Message,
+        sent: Sent | None = None,
+    ) -> Sent | Pair | None:
+        """Write a new group, all of it or nothing; return what was in the way.
+
+        That is the earlier send of the same name, or else the pair with the group it has.
+        """
+        names = [self._put_new(sent.to_item())] if sent else []
         items = [members.to_item(), *(row.to_item() for row in rows), first.to_item()]
-        puts = [pair_put, *(self._put(item) for item in items)]
-        reasons = self._transact([{"Put": put} for put in puts])
-        if reasons is None:
-            return pair.message_group_uuid
-        return Pair.group_in(from_dynamodb(reasons[0]["Item"]))
+        puts = [*names, self._put_new(pair.to_item()), *(self._put(item) for item in items)]
+        standing = self._transact([{"Put": put} for put in puts])
+        if standing is None:
+            return None
+        # The name counts first: under it this very send may have made the pair's group.
+        if sent and standing[0]:
+            return Sent.from_item(standing[0])
+        group = Pair.group_in(standing[len(names)])
+        return Pair(user_uuids=pair.user_uuids, message_group_uuid=group)
 
     def put_message(self, message: Message) -> None:
         """Write a message.
@@ -189,55 +154,62 @@ class DynamoDBRepository:
         """
         self._call(lambda: self._client.put_item(**self._put(message.to_item())))
 
-    def put_sent(self, sent: Sent) -> Sent | None:
-        """Write `sent` unless there is one under its key; return the one there was.
+    def put_named_message(self, message: Message, sent: Sent) -> Sent | None:
+        """Write a message and its name, both or none; return the earlier send of that name."""
+        puts = [self._put_new(sent.to_item()), self._put(message.to_item())]
+        standing = self._transact([{"Put": put} for put in puts])
+        return None if standing is None else Sent.from_item(standing[0])
 
-        After a lost answer the SDK's repeat finds the item of the first attempt, and that is
-        what comes back.
+    def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
+        """Return who has a row of a group, as the index shows it; it may be behind the table.
+
+        One page is enough: whoever shows more rows than there are members is asked for MEMBERS.
         """
+        response = self._call(
+            lambda: self._client.query(
+                TableName=self._table_name,
+                IndexName=keys.ROWS_INDEX,
+                KeyConditionExpression="message_group_uuid = :group",
+                ExpressionAttributeValues=to_dynamodb({":group": message_group_uuid}),
+                ProjectionExpression="pk",
+            )
+        )
+        pks = [str(from_dynamodb(item)["pk"]) for item in response["Items"]]
+        return frozenset(filter(None, map(keys.owner_in, pks)))
+
+    def advance_row(
+        self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+    ) -> Item | None:
+        """Take all `steps` in one write, each of which must lead forward; return None.
+
+        Where one does not, nothing is written, and the row is returned as it stands: empty when
+        there is none. A row without a place in its owner's list takes no step.
+        """
+        pk, sk = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
+        values: Item = {}
+        conditions = ["attribute_exists(last_sk)"]
+        for step in steps:
+            values |= {step.register: step.to, **step.with_it}
+            conditions.append(
+                f"(attribute_not_exists({step.register}) OR {step.register} < :{step.register})"
+            )
         try:
             self._call(
-                lambda: self._client.put_item(
-                    **self._put(sent.to_item()),
-                    ConditionExpression="attribute_not_exists(pk)",
+                lambda: self._client.update_item(
+                    TableName=self._table_name,
+                    Key=to_dynamodb({"pk": pk, "sk": sk}),
+                    UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
+                    ConditionExpression=" AND ".join(conditions),
+                    ExpressionAttributeValues=to_dynamodb(
+                        {f":{name}": value for name, value in values.items()}
+                    ),
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             )
         except self._client.exceptions.ConditionalCheckFailedException as error:
             response: Mapping[str, Any] = error.response
-            return Sent.from_item(from_dynamodb(response["Item"]))
+            return from_dynamodb(response.get("Item", {}))
         return None
-
-    def query_group_rows(self, message_group_uuid: str) -> list[Item]:
-        """Return the items that the index shows of a group; they may be behind the table."""
-        response = self._call(
-            lambda: self._client.query(
-                TableName=self._table_name,
-                IndexName=keys.INDEX_NAME,
-                KeyConditionExpression="message_group_uuid = :group",
-                ExpressionAttributeValues=to_dynamodb({":group": message_group_uuid}),
-            )
-        )
-        return [from_dynamodb(item) for item in response["Items"]]
-
-    def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
-        """Delete the `old` rows and put the `new` ones, all of it or nothing.
-
-        The keys of both have to be different: DynamoDB refuses a key that is written twice.
-        """
-        deletes = [
-            {
-                "TableName": self._table_name,
-                "Key": to_dynamodb({"pk": row["pk"], "sk": row["sk"]}),
-                "ConditionExpression": "attribute_exists(pk)",
-            }
-            for row in old
-        ]
-        puts = [self._put(row) | {"ConditionExpression": "attribute_not_exists(pk)"} for row in new]
-        reasons = self._transact(
-            [{"Delete": delete} for delete in deletes] + [{"Put": put} for put in puts]
-        )
-        return reasons is None
 
     def put_failed(self, failed: Failed) -> None:
         """Park a record."""
@@ -245,6 +217,13 @@ class DynamoDBRepository:
 
     def _put(self, item: Item) -> Any:
         return {"TableName": self._table_name, "Item": to_dynamodb(item)}
+
+    def _put_new(self, item: Item) -> Any:
+        """Return a Put that hands back what stands under its key instead of replacing it."""
+        return self._put(item) | {
+            "ConditionExpression": "attribute_not_exists(pk)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
 
     def _get(self, pk: str, sk: str) -> Item | None:
         response = self._call(
@@ -256,15 +235,15 @@ class DynamoDBRepository:
         )
         return from_dynamodb(response["Item"]) if "Item" in response else None
 
-    def _page(self, pk: str, request: PageRequest) -> Page[Item]:
-        """Return a page of a partition with one Query.
+    def _page(self, request: PageRequest, *, pk: str, sort: str, **index: Any) -> Page[Item]:
+        """Return a page of a partition, of the table or an index, with one Query.
 
         One row more than asked for tells whether the page is the last. A hundred rows are far
         below the 1 MB at which DynamoDB would cut the answer.
         """
         condition, values = "pk = :pk", {":pk": pk}
         if request.sk is not None:
-            condition += f" AND sk {'>' if request.newer else '<'} :sk"
+            condition += f" AND {sort} {'>' if request.newer else '<'} :sk"
             values[":sk"] = request.sk
         response = self._call(
             lambda: self._client.query(
@@ -273,6 +252,7 @@ class DynamoDBRepository:
                 ExpressionAttributeValues=to_dynamodb(values),
                 ScanIndexForward=request.newer,
                 Limit=request.limit + 1,
+                **index,
             )
         )
         rows = [from_dynamodb(item) for item in response["Items"]]
@@ -282,19 +262,20 @@ class DynamoDBRepository:
             return Page(rows=page[::-1], has_older=bool(page))
         return Page(rows=page, has_older=len(rows) > len(page))
 
-    def _transact(self, items: list[Any]) -> list[Any] | None:
-        """Write `items`, all or none; return None, or the reasons when a condition failed.
+    def _transact(self, items: list[Any]) -> list[Item] | None:
+        """Write `items`, all or none; return None.
 
-        The SDK keeps one ClientRequestToken over its retries: an answer that was lost does not
-        make the transaction fail on itself.
+        When a condition failed, return what stands under the key of each item: empty where its
+        own condition held, or did not ask. The SDK keeps one ClientRequestToken over its
+        retries: an answer that was lost does not make the transaction fail on itself.
         """
         try:
             self._call(lambda: self._client.transact_write_items(TransactItems=items))
         except self._client.exceptions.TransactionCanceledException as error:
             reasons = error.response["CancellationReasons"]
-            if any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-                return list(reasons)
-            raise
+            if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
+                raise
+            return [from_dynamodb(reason.get("Item", {})) for reason in reasons]
         return None
 
     def _call[Response](self, call: Callable[[], Response]) -> Response:
@@ -317,14 +298,18 @@ class DynamoDBRepository:
 
 
 def _kind(error: ClientError) -> Literal["conflict", "not now", "other"]:
-    """Return what `error` asks of the caller. A failed condition is never a matter of time."""
+    """Return what `error` asks of the caller.
+
+    A conflict on one item of a transaction says nothing of that item's condition, so it counts
+    before the failed condition of another.
+    """
     codes = {error.response["Error"]["Code"]}
     for reason in error.response.get("CancellationReasons", []):
         codes.add(reason.get("Code", "None"))
-    if "ConditionalCheckFailed" in codes:
-        return "other"
     if codes & _CONFLICT:
         return "conflict"
+    if "ConditionalCheckFailed" in codes:
+        return "other"
     return "not now" if codes & _NOT_NOW else "other"
 
 
@@ -343,7 +328,7 @@ def from_dynamodb(item: Mapping[str, Any]) -> Item:
 
 
 @cache
-def of_environment() -> DynamoDBRepository:
+def of_environment() -> Repository:
     """Return the repository of this process, on the table that its environment names."""
     client = boto3.client("dynamodb", config=CLIENT_CONFIG)
-    return DynamoDBRepository(client, settings().table_name, deadline=deadline)
+    return Repository(client, required(os.environ, "TABLE_NAME"), deadline=deadline)

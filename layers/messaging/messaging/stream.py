@@ -1,30 +1,38 @@
 """What becomes of a batch of the table's stream: E, the group rows follow the messages.
 
 Lambda delivers records at least once and repeats everything from the lowest failed one, so the
-rows only ever move forward (`moves`), and a repeat costs one query of the index and no write.
+rows only ever move forward (`moves`).
 
 Only what can succeed later is reported as failed, since that holds the shard. What never can
-(a record that is not a message, a group with neither rows nor members) is parked as an item.
+(a record that is not a message, a group whose members or rows are missing) is parked as an item.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from cachetools import LRUCache, cachedmethod
 
-from messaging import keys
-from messaging.entities import PARKED_FOR, Failed, Message
-from messaging.errors import MessagingError, TryAgainError, UnreadableItemError
-from messaging.moves import Move, Outcome, move_group_rows
+from messaging import keys, repository
+from messaging.entities import PARKED_FOR, Failed, Message, advances
+from messaging.errors import TryAgainError, UnreadableItemError
+from messaging.moves import move_row
 from messaging.repository import Repository, from_dynamodb
 
 type Record = Mapping[str, Any]
 
-# As many groups of a batch move at a time; the client's pool has ten connections.
-CONCURRENT_MOVES = 8
+# Calls that are under way at a time: as many as the client's pool has connections.
+CONCURRENT_CALLS = 10
+
+# Groups whose members an environment remembers.
+REMEMBERED_GROUPS = 10_000
+
+PAIR_SIZE = 2
 
 logger = Logger(child=True)
 
@@ -41,8 +49,6 @@ class Report:
         How many records, or groups of records, were parked.
     coalesced
         How many records needed no move of their own, for a newer one of their group was there.
-    moves
-        One a group that was looked at.
     lags_ms
         For each group that moved: now less the time of its newest message.
     """
@@ -50,7 +56,6 @@ class Report:
     failed: list[str] = field(default_factory=list)
     parked: int = 0
     coalesced: int = 0
-    moves: list[Move] = field(default_factory=list)
     lags_ms: list[float] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
@@ -60,140 +65,189 @@ class Report:
             "RecordsCoalesced": self.coalesced,
             "RecordsParked": self.parked,
             "GroupsFailed": len(self.failed),
-            "Rereads": sum(move.views - 1 for move in self.moves),
-            "Conflicts": sum(move.conflicts for move in self.moves),
         }
 
 
 @dataclass(kw_only=True)
 class _Group:
-    """The records of one message group in a batch."""
+    """The records of one message group in a batch, and what became of its rows.
+
+    Attributes
+    ----------
+    unreadable
+        Why its rows cannot be moved, ever.
+    """
 
     first: Record
     messages: list[Message]
+    members: frozenset[str] = frozenset()
+    moved: bool = False
+    failed: bool = False
+    unreadable: str = ""
+
+    @property
+    def uuid(self) -> str:
+        return self.messages[0].message_group_uuid
+
+    @property
+    def newest(self) -> Message:
+        return max(self.messages, key=lambda message: message.place)
 
 
-def update_message_groups(
-    records: Iterable[Record],
-    repository: Repository,
-    *,
-    sleep: Callable[[float], None],
-    seconds_left: Callable[[], float],
-    now: Callable[[], datetime],
-    concurrency: int = CONCURRENT_MOVES,
-) -> Report:
-    """Move the rows of every group that has a new message in `records`.
+class StreamProcessor:
+    """E in one environment: it remembers who the members of a group are, for they never change.
 
     Parameters
     ----------
-    records
-        Records of the stream as Lambda delivers them, in their order.
-    seconds_left
-        What the invocation has left; a group out of time is reported as failed.
+    clock
+        Returns the time, in UTC.
     concurrency
-        How many groups move at a time.
+        How many calls may be under way at a time.
     """
-    report = Report()
-    groups = _groups(records, repository, report, now())
 
-    def move(group: _Group) -> None:
-        _move(group, repository, report, sleep=sleep, seconds_left=seconds_left, now=now)
+    def __init__(
+        self,
+        table: Repository,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        concurrency: int = CONCURRENT_CALLS,
+    ) -> None:
+        self._table = table
+        self._clock = clock
+        self._concurrency = concurrency
+        self._known: LRUCache[str, frozenset[str]] = LRUCache(maxsize=REMEMBERED_GROUPS)
+        self._lock = threading.Lock()
 
-    threads = min(concurrency, len(groups))
-    if threads <= 1:  # no thread for the usual batch of one group
+    def process(self, records: Iterable[Record]) -> Report:
+        """Move the rows of every group that has a new message in `records`.
+
+        Parameters
+        ----------
+        records
+            Records of the stream as Lambda delivers them, in their order.
+        """
+        report = Report()
+        groups = self._groups(records, report)
+        self._each(self._find_members, [(group,) for group in groups])
+        rows = [(group, member) for group in groups for member in sorted(group.members)]
+        self._each(self._move, rows)
         for group in groups:
-            move(group)
-    else:
+            self._conclude(group, report)
+        return report
+
+    def _each(self, work: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
+        threads = min(self._concurrency, len(arguments))
+        if threads <= 1:
+            for each in arguments:
+                work(*each)
+            return
         with ThreadPoolExecutor(threads) as executor:
-            for _ in executor.map(move, groups):
+            for _ in executor.map(lambda each: work(*each), arguments):
                 pass
-    return report
 
+    def _groups(self, records: Iterable[Record], report: Report) -> Sequence[_Group]:
+        """Return the batch by message group; park what is not readable as a message."""
+        groups: dict[str, _Group] = {}
+        for record in records:
+            if not _is_new_message(record):
+                continue
+            try:
+                message = Message.from_item(from_dynamodb(record["dynamodb"]["NewImage"]))
+            except (UnreadableItemError, KeyError, TypeError, AttributeError) as error:
+                self._park(record, report, reason=f"unreadable: {error}")
+                continue
+            group = groups.setdefault(message.message_group_uuid, _Group(first=record, messages=[]))
+            group.messages.append(message)
+        report.coalesced = sum(len(group.messages) - 1 for group in groups.values())
+        return list(groups.values())
 
-def _groups(
-    records: Iterable[Record], repository: Repository, report: Report, now: datetime
-) -> Sequence[_Group]:
-    """Return the batch by message group; park what is not readable as a message."""
-    groups: dict[str, _Group] = {}
-    for record in records:
-        if not _is_new_message(record):
-            continue
+    def _find_members(self, group: _Group) -> None:
         try:
-            message = Message.from_item(from_dynamodb(record["dynamodb"]["NewImage"]))
-        except (UnreadableItemError, KeyError, TypeError, AttributeError) as error:
-            _park(record, repository, report, reason=f"unreadable: {error}", now=now)
-            continue
-        group = groups.setdefault(message.message_group_uuid, _Group(first=record, messages=[]))
-        group.messages.append(message)
-    report.coalesced = sum(len(group.messages) - 1 for group in groups.values())
-    return list(groups.values())
+            group.members = self._members(group.uuid)
+        except TryAgainError:
+            group.failed = True
+        except UnreadableItemError as error:
+            group.unreadable = str(error)
+
+    @cachedmethod(lambda self: self._known, lock=lambda self: self._lock)
+    def _members(self, message_group_uuid: str) -> frozenset[str]:
+        """Return the two members: who has a row in the index, or who stands in MEMBERS.
+
+        The index of a new group may be behind; MEMBERS is read as last written.
+        """
+        owners = self._table.query_row_owners(message_group_uuid)
+        if len(owners) == PAIR_SIZE:
+            return owners
+        members = self._table.get_members(message_group_uuid)
+        if members is None:
+            raise UnreadableItemError("a group without members")
+        return members.member_uuids
+
+    def _move(self, group: _Group, member: str) -> None:
+        try:
+            steps = advances(group.messages, member)
+            group.moved |= move_row(self._table, member, group.uuid, steps)
+        except TryAgainError:
+            group.failed = True
+        except UnreadableItemError as error:
+            group.unreadable = f"{error} of {member}"
+
+    def _conclude(self, group: _Group, report: Report) -> None:
+        ids = {"message_group_uuid": group.uuid, "sk": group.newest.sk}
+        if group.failed:
+            logger.warning("the table does not answer for now", extra=ids)
+            report.failed.append(_sequence_number(group.first))
+            return
+        if group.moved:
+            lag = self._clock() - group.newest.position.created_at
+            report.lags_ms.append(lag.total_seconds() * 1000)
+        if group.unreadable:
+            self._park(group.first, report, reason=group.unreadable)
+
+    def _park(self, record: Record, report: Report, *, reason: str) -> None:
+        """Write `record` as a FAILED item, under the same key when it comes again."""
+        now = self._clock()
+        sequence_number = _sequence_number(record)
+        record_keys = from_dynamodb(record["dynamodb"]["Keys"])
+        try:
+            group = keys.uuid_in(str(record_keys["pk"]), keys.MESSAGE_PREFIX)
+            time = keys.parse_message_sk(str(record_keys["sk"])).created_at
+        except ValueError:
+            group, time = sequence_number, now
+        failed = Failed(
+            time=time,
+            message_group_uuid=group,
+            reason=reason,
+            record_keys=record_keys,
+            expires_at=now + PARKED_FOR,
+        )
+        try:
+            self._table.put_failed(failed)
+        except TryAgainError:
+            report.failed.append(sequence_number)
+            return
+        logger.error("parked a record", extra={"reason": reason, "record_keys": record_keys})
+        report.parked += 1
+
+
+@cache
+def of_environment() -> StreamProcessor:
+    """Return the stream processor of this environment."""
+    return StreamProcessor(repository.of_environment())
 
 
 def _is_new_message(record: Record) -> bool:
-    """Tell whether the mapping's filter lets `record` through; tests may hand in any record."""
-    pk = str(record["dynamodb"]["Keys"]["pk"].get("S"))
-    return bool(record["eventName"] == "INSERT") and pk.startswith(keys.MESSAGE_PREFIX)
+    """Tell whether `record` is a new message, as the mapping's filter does.
 
-
-def _move(
-    group: _Group,
-    repository: Repository,
-    report: Report,
-    *,
-    sleep: Callable[[float], None],
-    seconds_left: Callable[[], float],
-    now: Callable[[], datetime],
-) -> None:
-    newest = max(group.messages, key=lambda message: message.position)
-    ids = {"message_group_uuid": newest.message_group_uuid, "sk": newest.sk}
-    try:
-        move = move_group_rows(repository, group.messages, sleep=sleep, seconds_left=seconds_left)
-    except TryAgainError:
-        logger.warning("the table does not answer for now", extra=ids)
-        report.failed.append(_sequence_number(group.first))
-        return
-    except UnreadableItemError as error:
-        _park(group.first, repository, report, reason=f"unreadable row: {error}", now=now())
-        return
-    report.moves.append(move)
-    match move.outcome:
-        case Outcome.MOVED:
-            lag = now() - newest.position.created_at
-            report.lags_ms.append(lag.total_seconds() * 1000)
-        case Outcome.ALREADY_THERE:
-            pass
-        case Outcome.INDEX_BEHIND:
-            logger.warning("the index does not show every member's row", extra=ids)
-            report.failed.append(_sequence_number(group.first))
-        case Outcome.NO_MEMBERS:
-            _park(group.first, repository, report, reason="neither rows nor members", now=now())
-
-
-def _park(
-    record: Record, repository: Repository, report: Report, *, reason: str, now: datetime
-) -> None:
-    """Write `record` as a FAILED item, under the same key when it comes again."""
-    sequence_number = _sequence_number(record)
-    record_keys = from_dynamodb(record["dynamodb"]["Keys"])
-    try:
-        group = keys.uuid_in(str(record_keys["pk"]), keys.MESSAGE_PREFIX)
-        time = keys.parse_message_sk(str(record_keys["sk"])).created_at
-    except ValueError:
-        group, time = sequence_number, now
-    failed = Failed(
-        time=time,
-        message_group_uuid=group,
-        reason=reason,
-        record_keys=record_keys,
-        expires_at=now + PARKED_FOR,
-    )
-    try:
-        repository.put_failed(failed)
-    except MessagingError:
-        report.failed.append(sequence_number)
-        return
-    logger.error("parked a record", extra={"reason": reason, "record_keys": record_keys})
-    report.parked += 1
+    Whoever invokes the function by hand may send records of another table or service: they are
+    passed over, with a word in the log.
+    """
+    pk = record.get("dynamodb", {}).get("Keys", {}).get("pk", {}).get("S")
+    if not isinstance(pk, str):
+        source = record.get("eventSourceARN") or record.get("eventSource")
+        logger.warning("not a record of this table", extra={"source": source})
+        return False
+    return record.get("eventName") == "INSERT" and pk.startswith(keys.MESSAGE_PREFIX)
 
 
 def _sequence_number(record: Record) -> str:
