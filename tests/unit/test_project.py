@@ -114,7 +114,7 @@ LAYERS = {
     "entities": {"keys", "errors"},
     "sam_local": set[str](),
     "repository": {"keys", "errors", "deadline", "config", "entities"},
-    "moves": {"keys", "entities", "repository"},
+    "moves": {"errors", "entities", "repository"},
     "stream": {"keys", "errors", "entities", "repository", "moves"},
     "message_groups": {"keys", "errors", "entities", "repository"},
     "api": {
@@ -154,7 +154,10 @@ def test_keys_in_the_template_are_the_keys_in_the_code(stack: Stack) -> None:
     (pattern,) = mapping.filters
     assert json.loads(pattern) == {
         "eventName": ["INSERT"],
-        "dynamodb": {"Keys": {"pk": {"S": [{"prefix": keys.MESSAGE_PREFIX}]}}},
+        "dynamodb": {
+            "Keys": {"pk": {"S": [{"prefix": keys.MESSAGE_PREFIX}]}},
+            "NewImage": {"first": {"BOOL": [{"exists": False}]}},
+        },
     }
 
 
