@@ -17,7 +17,8 @@ from cruddur.errors import CommandError
 from directory.operations import OperationError, perform
 from messaging import keys
 from messaging.deadline import Deadline
-from messaging.entities import Members, Message, MessageGroup, Pair, User
+from messaging.entities import Members, Message, MessageGroup, Pair, User, advances
+from messaging.moves import move_row
 from messaging.repository import Repository
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def _write_message_group(
         for number, (handle, text) in enumerate(group.messages)
     ]
     one, other = (users[handle] for handle in group.members)
-    found = repository.create_message_group(
+    standing = repository.create_message_group(
         Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group.uuid),
         Members(
             message_group_uuid=group.uuid,
@@ -258,10 +259,13 @@ def _write_message_group(
         ],
         messages[-1],
     )
-    if found != group.uuid:
+    if isinstance(standing, Pair) and standing.message_group_uuid != group.uuid:
         raise SeedError(
-            f"{one.handle} and {other.handle} have the conversation {found}; "
-            f"the seed would make {group.uuid}. Seed an empty table."
+            f"{one.handle} and {other.handle} have the conversation "
+            f"{standing.message_group_uuid}; the seed would make {group.uuid}. "
+            "Seed an empty table."
         )
     for message in messages:
         repository.put_message(message)
+    for user in (one, other):
+        move_row(repository, user.uuid, group.uuid, advances(messages, user.uuid))

@@ -8,7 +8,7 @@ run is completed by the next, and a run with more messages adds to what is there
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
@@ -71,11 +71,14 @@ class LoadGroup:
     def rows(self) -> list[MessageGroup]:
         """Return both members' rows, at the last message."""
         one, other = self.users
+        return [self._row(one, other), self._row(other, one)]
+
+    def _row(self, owner: User, other: User) -> MessageGroup:
+        newest_first = map(self.message, reversed(range(self.messages)))
+        theirs = (message.place for message in newest_first if message.user_uuid == other.uuid)
         last = self.message(self.messages - 1)
-        return [
-            MessageGroup.for_owner(one.uuid, other=other, last=last),
-            MessageGroup.for_owner(other.uuid, other=one, last=last),
-        ]
+        row = MessageGroup.for_owner(owner.uuid, other=other, last=last)
+        return replace(row, their_sk=next(theirs, None))
 
 
 def load_user(random_seed: int, number: int) -> User:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
-from typing import Annotated, Any
+from itertools import islice, takewhile
+from typing import Annotated, Any, Self
 
 import typer
 
@@ -20,7 +20,7 @@ _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 def _is_cursor(text: str) -> str:
-    """Return `text` if it is the sk of a row."""
+    """Return `text` if it is a place in a list."""
     try:
         if text:
             keys.parse_message_sk(text)
@@ -58,7 +58,7 @@ def get_conversation(
     group = _group(run, run.words)
     _print(
         run,
-        keys.message_pk(group),
+        _List.of_messages(group),
         _Page(limit=limit, cursor=cursor, since=since, until=until),
         empty=f"There is no message in the group {group}.",
     )
@@ -79,75 +79,92 @@ def list_conversations(
     who = run.words[0] if run.words else _seeded()[1]
     _print(
         run,
-        keys.message_group_pk(_user_uuid(run, who)),
+        _List.of_message_groups(_user_uuid(run, who)),
         _Page(limit=limit, cursor=cursor, since=since, until=until),
         empty=f"{who} has no message group.",
     )
 
 
 @dataclass(frozen=True, kw_only=True)
+class _List:
+    """What is listed: a partition of the table or of an index, in the order of `sort`."""
+
+    pk: str
+    sort: str
+    index: str | None = None
+
+    @classmethod
+    def of_messages(cls, message_group_uuid: str) -> Self:
+        return cls(pk=keys.message_pk(message_group_uuid), sort="sk")
+
+    @classmethod
+    def of_message_groups(cls, user_uuid: str) -> Self:
+        pk = keys.message_group_pk(user_uuid)
+        return cls(pk=pk, sort="last_sk", index=keys.LIST_INDEX)
+
+    def newest(self, run: Run, *, limit: int, before: str | None = None) -> Reading:
+        """Return a reading of the rows before a place, newest first, `limit` at a time."""
+        arguments: dict[str, Any] = {
+            "TableName": run.target.output("TableName"),
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": to_dynamodb({":pk": self.pk}),
+            "ScanIndexForward": False,
+            "Limit": limit,
+        }
+        if before:
+            arguments["KeyConditionExpression"] += f" AND {self.sort} < :before"
+            arguments["ExpressionAttributeValues"] |= to_dynamodb({":before": before})
+        if self.index:
+            arguments["IndexName"] = self.index
+        return Reading(run.target.client("dynamodb").query, **arguments)
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Page:
-    """Which part of a partition is asked for; `cursor` is the sk of the row before the page."""
+    """Which part of a list is asked for; `cursor` is the place of the row before the page."""
 
     limit: int
     cursor: str
     since: datetime | None
     until: datetime | None
 
-    def condition(self, pk: str) -> dict[str, Any]:
-        """Return what the Query needs: one row more than the page tells whether it is the last."""
-        low = keys.format_time(self.since.astimezone()) if self.since else None
-        # A cursor lies before `until` already, and a Query takes one condition on the sk.
-        until = self.until if not self.cursor else None
-        high = keys.format_time(until.astimezone()) if until else None
-        condition = {
-            (False, False): "",
-            (True, False): " AND sk >= :low",
-            (False, True): " AND sk < :high",
-            (True, True): " AND sk BETWEEN :low AND :high",
-        }[low is not None, high is not None]
-        values = {":pk": pk, ":low": low, ":high": high}
-        given = {name: value for name, value in values.items() if value is not None}
-        arguments = {
-            "KeyConditionExpression": "pk = :pk" + condition,
-            "ExpressionAttributeValues": to_dynamodb(given),
-            "ScanIndexForward": False,
-            "Limit": self.limit + 1,
-        }
-        if self.cursor:
-            arguments["ExclusiveStartKey"] = to_dynamodb({"pk": pk, "sk": self.cursor})
-        return arguments
+    @property
+    def before(self) -> str | None:
+        """The upper end. A cursor lies before `until` already."""
+        return self.cursor or (keys.format_time(self.until.astimezone()) if self.until else None)
+
+    @property
+    def low(self) -> str:
+        """The lower end; a Query takes one condition on its sort key."""
+        return keys.format_time(self.since.astimezone()) if self.since else ""
 
 
-def _print(run: Run, pk: str, page: _Page, *, empty: str) -> None:
-    reading = _query(run, **page.condition(pk))
-    items = list(islice(reading.items(), page.limit + 1))
-    rows = items[: page.limit]
-    for item in reversed(rows):
-        run.output.line(_line(item), item)
-    cursor = str(rows[-1]["sk"]) if len(items) > page.limit else None
+def _print(run: Run, rows: _List, page: _Page, *, empty: str) -> None:
+    # One row more than the page tells whether it is the last.
+    reading = rows.newest(run, limit=page.limit + 1, before=page.before)
+    found = takewhile(lambda item: str(item[rows.sort]) >= page.low, reading.items())
+    items = list(islice(found, page.limit + 1))
+    shown = items[: page.limit]
+    for item in reversed(shown):
+        run.output.line(_line(item, rows.sort), item)
+    cursor = str(shown[-1][rows.sort]) if len(items) > page.limit else None
     if run.output.as_json:
         run.output.json({"summary": {"read_units": reading.capacity, "cursor": cursor}})
         return
-    if not rows:
+    if not shown:
         typer.echo(empty, err=True)
-    typer.echo(f"{len(rows)} rows, {reading.capacity:g} read units.", err=True)
+    typer.echo(f"{len(shown)} rows, {reading.capacity:g} read units.", err=True)
     if cursor:
         typer.echo(f"Older ones: --cursor '{cursor}'", err=True)
 
 
-def _query(run: Run, **arguments: Any) -> Reading:
-    client = run.target.client("dynamodb")
-    return Reading(client.query, TableName=run.target.output("TableName"), **arguments)
-
-
-def _line(item: Item) -> str:
+def _line(item: Item, sort: str) -> str:
     """Return a row as the listing shows it: who, when by the local clock, what."""
     try:
-        time = keys.parse_message_sk(str(item["sk"])).created_at.astimezone()
+        time = keys.parse_message_sk(str(item[sort])).created_at.astimezone()
         when = f"{time:%Y-%m-%d %H:%M}"
     except ValueError:
-        when = str(item["sk"])
+        when = str(item[sort])
     parts = [f"{item.get('user_handle', '?'):15}", when, str(item.get("message", ""))]
     if group := item.get("message_group_uuid"):
         parts.insert(2, str(group))
@@ -168,9 +185,7 @@ def _group(run: Run, words: list[str]) -> str:
         return uuid
     users = [_user_uuid(run, word) for word in words]
     if len(users) == 1:
-        page = _Page(limit=1, cursor="", since=None, until=None)
-        newest = _query(run, **page.condition(keys.message_group_pk(users[0])))
-        for item in newest.items():
+        for item in _List.of_message_groups(users[0]).newest(run, limit=1).items():
             return str(item["message_group_uuid"])
         raise CommandError(f"{words[0]} has no message group.")
     try:

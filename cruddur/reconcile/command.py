@@ -58,8 +58,9 @@ def reconcile(
 ) -> None:
     """Rebuild group rows, MEMBERS and PAIR from the messages, of one group or of the whole table.
 
-    Beside live traffic it is safe, and messages are never changed. A row that is less than a
-    minute behind is no difference. It can be interrupted and run again at any time.
+    Beside live traffic it is safe. Of a message nothing is changed but a key that is not its time
+    in UTC. A row that is less than a minute behind is no difference. It can be interrupted and
+    run again at any time.
 
     Exit status: 0 when nothing is left unequal, 1 when something is, 2 for wrong use, 130 when
     interrupted.
@@ -77,7 +78,7 @@ def reconcile(
 
     target = run.target
     if not dry_run:
-        run.confirm("This repairs group rows, MEMBERS and PAIR.")
+        run.confirm("This repairs group rows, MEMBERS, PAIR, and keys of messages.")
     table = Table(target.client("dynamodb"), target.output("TableName"), deadline=Deadline())
     reconciler = Reconciler(
         table, rules=rules if group or is_whole else runs.given_up(rules), dry_run=dry_run

@@ -1,13 +1,13 @@
 """What reconcile needs to know of a group's messages, gathered in one pass over them.
 
-The pass is streamed: of however many messages, the newest is kept, the newest that is not young,
-and the names that each sender had in theirs.
+The pass is streamed: of however many messages, each sender's newest is kept, and their newest
+that is not young. Keys in whatever form are read as places in canonical form from here on.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Self
+from typing import Any
 
 from messaging import keys
 from messaging.entities import Message, preview
@@ -41,55 +41,25 @@ class Rules:
         """
         return abs(now - time) < self.lag
 
-    def position(self, sk: str) -> keys.Position:
-        """Return the position that `sk` names, or raise ValueError."""
-        return keys.parse_message_sk(sk, naive_zone=self.naive_zone)
+    def place(self, sk: str, *, message_uuid: str = "") -> str:
+        """Return the place that `sk` names, in canonical form.
 
+        Parameters
+        ----------
+        message_uuid
+            Of the message at `sk`; a bare key does not name it.
 
-@dataclass(frozen=True, kw_only=True)
-class Name:
-    """How someone was called when they wrote at `position`, or in a row that stands there."""
-
-    position: keys.Position
-    display_name: str
-    handle: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Seen:
-    """A message, its text cut to what a group row shows of it."""
-
-    message: Message
-    position: keys.Position
-
-    @property
-    def order(self) -> tuple[keys.Position, str]:
-        """The message's place: E's order, and where two bare keys tie, the message's uuid."""
-        return self.position, self.message.message_uuid
-
-    @property
-    def sks(self) -> tuple[str, ...]:
-        """The sort keys at which a group row shows this message, the best first.
-
-        That is the message's own sk. A key that others wrote may be in a local offset, in none,
-        or of another width, where string order is not time order and E reads another instant;
-        and a bare one may be another group's, too. The message's place in full,
-        ``<UTC time>#<message_uuid>``, is none of that; for every message that this application
-        writes both are the same.
+        Raises
+        ------
+        ValueError
+            `sk` does not begin with a time.
         """
-        full = keys.message_sk(
-            replace(
-                self.position,
-                message_uuid=self.position.message_uuid or self.message.message_uuid,
-            )
-        )
-        own = self.message.sk
-        is_utc = own.startswith(keys.format_time(self.position.created_at))
-        return (own, full) if is_utc and own != full else (full,)
+        position = keys.parse_message_sk(sk, naive_zone=self.naive_zone)
+        message_uuid = position.message_uuid or message_uuid
+        return keys.message_sk(replace(position, message_uuid=message_uuid))
 
-    @classmethod
-    def in_item(cls, item: Mapping[str, Any], *, rules: Rules) -> Self:
-        """Return what is kept of the message in `item`.
+    def message(self, item: Mapping[str, Any]) -> Message:
+        """Return the message in `item`, at the key that it should have.
 
         Raises
         ------
@@ -99,72 +69,71 @@ class Seen:
         message = Message.from_item(item)
         if item["pk"] != keys.message_pk(message.message_group_uuid):
             raise UnreadableItemError("the API asks for another spelling of this key")
-        return cls(
-            message=replace(message, message=preview(message.message)),
-            position=rules.position(message.sk),
-        )
+        return replace(message, sk=self.place(message.sk, message_uuid=message.message_uuid))
 
 
 @dataclass(kw_only=True)
 class Digest:
-    """The messages of one group.
+    """The messages of one group; their texts are cut to what a group row shows of them.
 
     Attributes
     ----------
-    settled
-        The newest message that was not young when it was read: no row is behind it by lag.
+    newest_by, settled_by
+        Each sender's newest message, and their newest that was not young when it was read.
     first
         When the first message was written.
-    newest_by, settled_by
-        The names in each sender's newest message, and in their newest that was not young.
+    misplaced
+        How many messages have a key that is not their place in canonical form.
+    misplaced_example
+        One such key.
     unreadable
         The keys of what stands among the messages and is none, a hundred at most.
     """
 
-    newest: Seen | None = None
-    settled: Seen | None = None
+    newest_by: dict[str, Message] = field(default_factory=dict)
+    settled_by: dict[str, Message] = field(default_factory=dict)
     first: datetime | None = None
-    newest_by: dict[str, Name] = field(default_factory=dict)
-    settled_by: dict[str, Name] = field(default_factory=dict)
+    misplaced: int = 0
+    misplaced_example: str = ""
     unreadable: list[tuple[str, str]] = field(default_factory=list)
 
     def add(self, item: Mapping[str, Any], *, rules: Rules, now: datetime) -> None:
         """Take a message's item into account."""
         try:
-            seen = Seen.in_item(item, rules=rules)
+            message = rules.message(item)
         except (UnreadableItemError, ValueError):
             if len(self.unreadable) < UNREADABLE_KEPT:
                 self.unreadable.append((str(item["pk"]), str(item["sk"])))
             return
-        message, position = seen.message, seen.position
-        name = Name(
-            position=position,
-            display_name=message.user_display_name,
-            handle=message.user_handle,
-        )
-        if self.first is None or position.created_at < self.first:
-            self.first = position.created_at
-        if self.newest is None or self.newest.order < seen.order:
-            self.newest = seen
-        keep_newest(self.newest_by, message.user_uuid, name)
-        if rules.is_young(position.created_at, now):
-            return
-        if self.settled is None or self.settled.order < seen.order:
-            self.settled = seen
-        keep_newest(self.settled_by, message.user_uuid, name)
+        if item["sk"] != message.sk:
+            self.misplaced += 1
+            self.misplaced_example = item["sk"]
+        message = replace(message, message=preview(message.message))
+        created_at = message.position.created_at
+        self.first = min(self.first or created_at, created_at)
+        _keep_newest(self.newest_by, message)
+        if not rules.is_young(created_at, now):
+            _keep_newest(self.settled_by, message)
 
-    def floor(self, *, rules: Rules, now: datetime) -> Seen | None:
-        """Return the message that every row has to show, or a newer one.
+    @property
+    def newest(self) -> Message | None:
+        """The last message of the group."""
+        return max(self.newest_by.values(), key=lambda message: message.sk, default=None)
 
-        It is the newest, unless that is young; None when all messages are.
-        """
-        if self.newest and not rules.is_young(self.newest.position.created_at, now):
-            return self.newest
-        return self.settled
+    def settled(self, *, rules: Rules, now: datetime) -> list[Message]:
+        """Return each sender's newest message that is not young, as far as it is known."""
+        return [
+            message
+            for user, newest in self.newest_by.items()
+            if (message := self.settled_by.get(user) if _is_young(newest, rules, now) else newest)
+        ]
 
 
-def keep_newest(names: dict[str, Name], user_uuid: str, name: Name) -> None:
-    """Take `name` as a user's, unless a newer one is known."""
-    known = names.get(user_uuid)
-    if known is None or known.position <= name.position:
-        names[user_uuid] = name
+def _is_young(message: Message, rules: Rules, now: datetime) -> bool:
+    return rules.is_young(message.position.created_at, now)
+
+
+def _keep_newest(messages: dict[str, Message], message: Message) -> None:
+    known = messages.get(message.user_uuid)
+    if known is None or known.sk < message.sk:
+        messages[message.user_uuid] = message

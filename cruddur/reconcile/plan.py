@@ -1,26 +1,32 @@
-"""What is unequal in one message group, and the one transaction that makes it equal.
+"""What is unequal in one message group, and what makes it equal.
 
-Pure: what was read goes in (`Snapshot`), what to write comes out (`Plan`). A write is bound to
-exactly what was read at its key, so a plan that the table has overtaken fails as a whole.
+Pure: what was read goes in (`Snapshot`), what to do comes out (`Plan`). A row that is only behind
+goes forward as the stream's function moves it. Everything else is a write that is bound to
+exactly what was read, so that one which the table has overtaken fails as a whole.
 
-The messages decide. From them follow the two group rows, MEMBERS and PAIR; a message itself is
-never written or deleted. Where the messages leave something open (who the silent member is, how
-they are called) the rows that survived are asked; what nobody knows is a `Problem`.
+The messages decide. From them follow the two group rows, MEMBERS and PAIR. Of a row only what
+follows from messages is ever compared or written; the rest belongs to its owner. Where the
+messages leave something open (who the silent member is, how they are called) the rows that
+survived are asked; what nobody knows is a problem.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from cruddur.reconcile.digest import Digest, Name, Rules, Seen
+from cruddur.reconcile.digest import Digest, Rules
 from messaging import keys
-from messaging.entities import Item, Members, MessageGroup, Pair, User, preview
+from messaging.entities import Advance, Item, Members, Message, MessageGroup, Pair, User, advances
 from messaging.errors import UnreadableItemError
 
-type Order = tuple[keys.Position, str]
+type Key = tuple[str, str]
 
 PAIR_SIZE = 2
+
+# What a group row says of its messages. All else in it is its owner's, or unknown here.
+_OWN = frozenset({"pk", "sk"}).union(attribute.name for attribute in fields(MessageGroup))
 
 
 class Kind(StrEnum):
@@ -31,6 +37,7 @@ class Kind(StrEnum):
     ROW_AHEAD = "row_ahead"
     ROW_DIFFERS = "row_differs"
     ROW_SURPLUS = "row_surplus"
+    MESSAGES_MISPLACED = "messages_misplaced"
     MEMBERS_MISSING = "members_missing"
     MEMBERS_DIFFER = "members_differ"
     PAIR_MISSING = "pair_missing"
@@ -66,16 +73,19 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """Put `new` (or delete, when None) where exactly `old` stands (or nothing, when None)."""
+    """Put `new` where nothing stands, delete `old`, or change `old` into `new` in its place.
+
+    It is bound to what was read: to nothing, or to all that `old` has and what `new` adds. A
+    change sets what differs; attributes that neither names stay as they are.
+    """
 
     old: Item | None
     new: Item | None
 
     @property
-    def key(self) -> tuple[str, str]:
+    def key(self) -> Key:
         """The pk and sk that are written."""
-        item = self.new or self.old or {}
-        return item["pk"], item["sk"]
+        return key_of(self.new or self.old or {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +95,11 @@ class Snapshot:
     Attributes
     ----------
     rows
-        Every item of the group under ``GRP#``, ghosts included.
+        Every item of the group under ``GRP#``: also at keys of other forms.
     members, pair
         The items; None when there are none.
     rivals
         Other groups of the same two members, each with the place of its newest message.
-    taken
-        Keys at which another group's row stands.
     names
         How people are called elsewhere in the table, as far as that is known.
     """
@@ -101,17 +109,27 @@ class Snapshot:
     rows: Sequence[Item] = ()
     members: Item | None = None
     pair: Item | None = None
-    rivals: Mapping[str, Order] = field(default_factory=dict)
-    taken: frozenset[tuple[str, str]] = frozenset()
-    names: Mapping[str, Name] = field(default_factory=dict)
+    rivals: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, User] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
 class Plan:
-    """What is unequal, the writes that end it, what they cannot end, and what else was seen."""
+    """What is unequal, what ends it, what cannot be ended, and what else was seen.
+
+    Attributes
+    ----------
+    moves
+        Steps of the stream's function that rows have not taken yet, by the row's owner. Those
+        of young messages are no difference.
+    replaces_messages
+        The rows are in their places, so that misplaced messages can be put into theirs.
+    """
 
     differences: list[Finding] = field(default_factory=list)
     writes: list[Write] = field(default_factory=list)
+    moves: dict[str, list[Advance]] = field(default_factory=dict)
+    replaces_messages: bool = False
     problems: list[Finding] = field(default_factory=list)
     notes: list[Finding] = field(default_factory=list)
 
@@ -121,38 +139,45 @@ class Plan:
         return not self.differences and not self.problems
 
 
-def owner_of(item: Mapping[str, object]) -> str | None:
-    """Return whose group row `item` is; None when its key does not tell."""
+def key_of(item: Mapping[str, Any]) -> Key:
+    """Return an item's pk and sk."""
+    return item["pk"], item["sk"]
+
+
+def row_key(owner_uuid: str, message_group_uuid: str) -> Key:
+    """Return the key of a member's row."""
+    return keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
+
+
+def uuid_or_none(value: object) -> str | None:
+    """Return `value` in canonical form; None when it is no uuid."""
     try:
-        return keys.uuid_in(str(item["pk"]), keys.MESSAGE_GROUP_PREFIX)
+        return keys.canonical_uuid(str(value))
     except ValueError:
         return None
+
+
+def owner_of(row: Mapping[str, object]) -> str | None:
+    """Return whose group row this is; None when its key does not tell."""
+    return keys.owner_in(str(row["pk"]))
 
 
 def other_in(row: Mapping[str, object]) -> str | None:
     """Return the other member that a group row names; None when it names none."""
-    try:
-        return keys.canonical_uuid(str(row.get("user_uuid")))
-    except ValueError:
-        return None
+    return uuid_or_none(row.get("user_uuid"))
 
 
 def members_in(item: Item | None) -> frozenset[str]:
     """Return who stands in a MEMBERS item, in canonical form; nobody when it is unreadable."""
-    if item is None:
-        return frozenset()
     try:
-        return frozenset(map(keys.canonical_uuid, Members.from_item(item).member_uuids))
-    except (UnreadableItemError, ValueError, KeyError, TypeError, AttributeError):
+        return Members.from_item(item or {}).member_uuids
+    except UnreadableItemError:
         return frozenset()
 
 
 def group_in(pair: Item | None) -> str | None:
     """Return the group that a PAIR item names; None when it names none."""
-    try:
-        return keys.canonical_uuid(Pair.group_in(pair or {}))
-    except (UnreadableItemError, ValueError):
-        return None
+    return uuid_or_none((pair or {}).get("group"))
 
 
 def mentioned_in(digest: Digest, rows: Iterable[Item], members: Item | None) -> frozenset[str]:
@@ -174,13 +199,32 @@ def two_members(digest: Digest, rows: Sequence[Item], members: Item | None) -> f
     return users if len(users) == PAIR_SIZE and not strangers else frozenset()
 
 
+def name_in(row: Mapping[str, object]) -> User | None:
+    """Return what a group row says of its other member; None when it does not say all."""
+    uuid, handle, name = other_in(row), row.get("user_handle"), row.get("user_display_name")
+    if uuid is None or not isinstance(handle, str) or not isinstance(name, str):
+        return None
+    return User(uuid=uuid, handle=handle, display_name=name)
+
+
+def place_of(row: Mapping[str, object], rules: Rules) -> str:
+    """Return where a group row stands in its list; rows of other forms have it in their key.
+
+    The empty string, which comes before all places, when it does not tell.
+    """
+    try:
+        return rules.place(str(row.get("last_sk", row["sk"])))
+    except ValueError:
+        return ""
+
+
 def make_plan(snapshot: Snapshot, *, rules: Rules, now: datetime) -> Plan:
     """Return what is unequal in a group and what makes it equal."""
     plan, digest = Plan(), snapshot.digest
     plan.problems += [
         Finding(kind=Kind.MESSAGE_UNREADABLE, detail=f"{pk} {sk}") for pk, sk in digest.unreadable
     ]
-    newest, floor = digest.newest, digest.floor(rules=rules, now=now)
+    newest, settled = digest.newest, digest.settled(rules=rules, now=now)
     if newest is None:
         is_there = snapshot.rows or snapshot.members or digest.unreadable
         kind = Kind.NO_MESSAGES if is_there else Kind.NO_SUCH_GROUP
@@ -188,18 +232,25 @@ def make_plan(snapshot: Snapshot, *, rules: Rules, now: datetime) -> Plan:
         return plan
     if newest.position.created_at > now + rules.lag:
         plan.notes.append(
-            Finding(kind=Kind.MESSAGE_IN_FUTURE, detail=f"{newest.message.sk}: is the zone right?")
+            Finding(kind=Kind.MESSAGE_IN_FUTURE, detail=f"{newest.sk}: is the zone right?")
         )
-    if floor is None:
-        plan.notes.append(Finding(kind=Kind.YOUNG, detail=newest.message.sk))
+    if not settled:
+        plan.notes.append(Finding(kind=Kind.YOUNG, detail=newest.sk))
         return plan
-    problem = _problem_with_members(snapshot)
-    if problem:
+    if digest.misplaced:
+        detail = f"{digest.misplaced}, {digest.misplaced_example} for one"
+        plan.differences.append(Finding(kind=Kind.MESSAGES_MISPLACED, detail=detail))
+    if problem := _problem_with_members(snapshot):
         plan.problems.append(problem)
         return plan
-    _Rows(snapshot, newest, floor, rules, now, plan).compare()
-    _compare_members(snapshot, now, plan)
-    _compare_pair(snapshot, newest, plan)
+    members = two_members(snapshot.digest, snapshot.rows, snapshot.members)
+    rows = _Rows(snapshot, newest, settled, rules, plan)
+    surplus = [write for owner in sorted(members) for write in rows.compare(owner, members)]
+    _compare_members(snapshot, members, now, plan)
+    _compare_pair(snapshot, members, newest, plan)
+    # Last: where there are more than a transaction takes, they wait for the next.
+    plan.writes += surplus
+    plan.replaces_messages = rows.are_known and not plan.writes and digest.misplaced > 0
     return plan
 
 
@@ -226,178 +277,131 @@ def _problem_with_members(snapshot: Snapshot) -> Finding | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Rows:
-    """The comparison of both members' rows with the messages."""
+    """The comparison of the members' rows with the messages.
+
+    Attributes
+    ----------
+    are_known
+        What both rows should say is known.
+    """
 
     snapshot: Snapshot
-    newest: Seen
-    floor: Seen
+    newest: Message
+    settled: list[Message]
     rules: Rules
-    now: datetime
     plan: Plan
+    are_known: bool = True
 
-    def compare(self) -> None:
-        snapshot = self.snapshot
-        members = two_members(snapshot.digest, snapshot.rows, snapshot.members)
-        for owner in sorted(members):
-            (other,) = members - {owner}
-            rows = [row for row in snapshot.rows if owner_of(row) == owner]
-            rows.sort(key=lambda row: (self._position(row) is not None, self._position(row)))
-            self._compare(owner, other, rows)
-
-    def _compare(self, owner: str, other: str, rows: list[Item]) -> None:
-        """Compare the rows of one member, the newest last."""
-        pk = keys.message_group_pk(owner)
-        if len(rows) == 1 and rows[0]["pk"] == pk and self._may_lag(rows[0], other):
-            if rows[0]["sk"] not in self.newest.sks:
-                detail = f"{rows[0]['sk']} → {self.newest.message.sk}"
-                self.plan.notes.append(Finding(kind=Kind.YOUNG, detail=detail, user_uuid=owner))
-            return
-        name = self._name(other, rows)
-        if name is None:
+    def compare(self, owner: str, members: frozenset[str]) -> list[Write]:
+        """Compare the row of `owner`; return the deletions of what stands beside it."""
+        (other,) = members - {owner}
+        key = row_key(owner, self.snapshot.message_group_uuid)
+        rows = [row for row in self.snapshot.rows if owner_of(row) == owner]
+        row = next((row for row in rows if key_of(row) == key), None)
+        surplus = sorted(
+            (row for row in rows if key_of(row) != key),
+            key=lambda row: place_of(row, self.rules),
+        )
+        called = self._called(other, [*surplus, *([row] if row else [])])
+        if called is None:
+            self.are_known = False
             detail = f"how the other member {other} is called stands nowhere here"
             self.plan.problems.append(
                 Finding(kind=Kind.NAME_UNKNOWN, detail=detail, user_uuid=owner)
             )
-            return
-        sk = self._sk(pk, rows)
-        to = User(uuid=other, handle=name.handle, display_name=name.display_name)
-        row = MessageGroup.for_owner(owner, other=to, last=self.newest.message)
-        standing = [row for row in rows if _key(row) == (pk, sk)]
-        base = (standing or rows)[-1] if rows else {}
-        desired = {**base, **row.to_item(), "sk": sk}
-        if rows == [desired]:
-            return
-        self._replace(owner, rows, desired)
-
-    def _replace(self, owner: str, rows: list[Item], desired: Item) -> None:
-        """Replace all `rows` of a member by the one that is desired."""
-
-        def found(kind: Kind, row: Item | None) -> None:
-            place = row["sk"] if row else "nothing"
-            detail = f"{place} → {desired['sk']}" if kind != Kind.ROW_SURPLUS else place
-            self.plan.differences.append(Finding(kind=kind, detail=detail, user_uuid=owner))
-
-        standing = next((row for row in rows if _key(row) == _key(desired)), None)
-        best = standing or (rows[-1] if rows else None)
-        if best != desired:
-            found(self._kind(best), best)
-            self.plan.writes.append(Write(old=standing, new=desired))
-        for row in rows:
-            if row is not best:
-                found(Kind.ROW_SURPLUS, row)
-            if row is not standing:
-                self.plan.writes.append(Write(old=row, new=None))
-
-    def _kind(self, row: Item | None) -> Kind:
+            return []
+        steps = advances(list(self.snapshot.digest.newest_by.values()), owner)
+        desired = MessageGroup.for_owner(owner, other=called, last=self.newest).to_item()
+        for step in steps:
+            desired |= step.attributes
         if row is None:
-            return Kind.ROW_MISSING
-        position = self._position(row)
-        if position is None or row["sk"] in self.newest.sks:
-            return Kind.ROW_DIFFERS
-        if position.created_at == self.newest.position.created_at:
-            return Kind.ROW_DIFFERS
-        return Kind.ROW_BEHIND if position < self.newest.position else Kind.ROW_AHEAD
+            self._found(Kind.ROW_MISSING, owner, f"nothing → {desired['last_sk']}")
+            base = surplus[-1] if surplus else {}
+            kept = {name: value for name, value in base.items() if name not in _OWN}
+            self.plan.writes.append(Write(old=None, new=kept | desired))
+        else:
+            self._compare_in_place(owner, row, desired, steps)
+        for other_row in surplus:
+            self._found(Kind.ROW_SURPLUS, owner, " ".join(key_of(other_row)))
+        return [Write(old=other_row, new=None) for other_row in surplus]
 
-    def _may_lag(self, row: Item, other: str) -> bool:
-        """Tell whether a member's only row is as right as it can be beside young messages.
+    def _compare_in_place(
+        self, owner: str, row: Item, desired: Item, steps: Sequence[Advance]
+    ) -> None:
+        """Compare the row that stands where it belongs."""
+        own = {name: value for name, value in row.items() if name in _OWN}
+        forward = [step for step in steps if self._leads_forward(step, row)]
+        moved = dict(own)
+        for step in forward:
+            moved |= step.attributes
+        if moved != desired:
+            is_ahead = place_of(row, self.rules) > desired["last_sk"]
+            names = [name for name in sorted(_OWN) if own.get(name) != desired.get(name)]
+            detail = f"{row.get('last_sk')} → {desired['last_sk']}: {', '.join(names)}"
+            self._found(Kind.ROW_AHEAD if is_ahead else Kind.ROW_DIFFERS, owner, detail)
+            self.plan.writes.append(Write(old=own, new=desired))
+        elif forward:
+            self.plan.moves[owner] = forward
+            detail = ", ".join(f"{s.register} {row.get(s.register)} → {s.to}" for s in forward)
+            if all(step.is_done_in(row) for step in advances(self.settled, owner)):
+                note = Finding(kind=Kind.YOUNG, detail=detail, user_uuid=owner)
+                self.plan.notes.append(note)
+            else:
+                self._found(Kind.ROW_BEHIND, owner, detail)
 
-        It has to stand at or past the newest message that is not young; what a move does not
-        mend has to be right already.
-        """
-        position = self._position(row)
-        if self.newest is self.floor or position is None or other_in(row) != other:
+    def _leads_forward(self, step: Advance, row: Item) -> bool:
+        """Tell whether the stream's function would take this step, and be right to."""
+        if "last_sk" not in row or step.register not in row:
+            return "last_sk" in row
+        place = str(row[step.register])
+        try:
+            return self.rules.place(place) == place < step.to
+        except ValueError:
             return False
-        shown = [seen for seen in (self.newest, self.floor) if row["sk"] in seen.sks]
-        if shown and row.get("message") != preview(shown[0].message.message):
-            return False
-        if not shown and not self.floor.position < position < self.newest.position:
-            return False
-        digest = self.snapshot.digest
-        names = [by[other] for by in (digest.newest_by, digest.settled_by) if other in by]
-        called = (row.get("user_display_name"), row.get("user_handle"))
-        # Without a message of theirs any name will do, but there must be one: E parks the
-        # record of a group whose row it cannot read.
-        if not names:
-            return all(isinstance(text, str) for text in called)
-        return called in [(name.display_name, name.handle) for name in names]
 
-    def _name(self, other: str, rows: list[Item]) -> Name | None:
+    def _called(self, other: str, rows: Sequence[Item]) -> User | None:
         """Return how `other` is called: in their newest message, in a row, elsewhere."""
-        name = self.snapshot.digest.newest_by.get(other)
+        if message := self.snapshot.digest.newest_by.get(other):
+            return message.sender
         for row in reversed(rows):
-            name = name or (name_in(row, self.rules) if other_in(row) == other else None)
-        return name or self.snapshot.names.get(other)
+            if (called := name_in(row)) and called.uuid == other:
+                return called
+        return self.snapshot.names.get(other)
 
-    def _sk(self, pk: str, rows: list[Item]) -> str:
-        """Return where the row belongs: where it stands, if that will do, else where there is room.
-
-        The last one ends in the message's uuid and cannot be another group's.
-        """
-        standing = {row["sk"] for row in rows if row["pk"] == pk}
-        for sk in self.newest.sks:
-            if sk in standing:
-                return sk
-        free = (sk for sk in self.newest.sks if (pk, sk) not in self.snapshot.taken)
-        return next(free, self.newest.sks[-1])
-
-    def _position(self, row: Item) -> keys.Position | None:
-        return position_of(row, self.rules)
+    def _found(self, kind: Kind, owner: str, detail: str) -> None:
+        self.plan.differences.append(Finding(kind=kind, detail=detail, user_uuid=owner))
 
 
-def position_of(row: Item, rules: Rules) -> keys.Position | None:
-    """Return where a group row stands; None when its sk does not tell."""
-    try:
-        return rules.position(str(row["sk"]))
-    except ValueError:
-        return None
-
-
-def name_in(row: Item, rules: Rules) -> Name | None:
-    """Return how a group row calls its other member; None when it does not."""
-    handle, display_name = row.get("user_handle"), row.get("user_display_name")
-    position = position_of(row, rules)
-    if position is None or not isinstance(handle, str) or not isinstance(display_name, str):
-        return None
-    return Name(position=position, display_name=display_name, handle=handle)
-
-
-def _key(item: Item) -> tuple[str, str]:
-    return item["pk"], item["sk"]
-
-
-def _compare_members(snapshot: Snapshot, now: datetime, plan: Plan) -> None:
+def _compare_members(
+    snapshot: Snapshot, members: frozenset[str], now: datetime, plan: Plan
+) -> None:
     found = snapshot.members
-    users = two_members(snapshot.digest, snapshot.rows, found)
+    detail = ", ".join(sorted(members))
     desired = Members(
         message_group_uuid=snapshot.message_group_uuid,
-        member_uuids=users,
+        member_uuids=members,
         created_at=snapshot.digest.first or now,
     ).to_item()
     if found is None:
-        plan.differences.append(Finding(kind=Kind.MEMBERS_MISSING, detail=", ".join(sorted(users))))
+        plan.differences.append(Finding(kind=Kind.MEMBERS_MISSING, detail=detail))
         plan.writes.append(Write(old=None, new=desired))
-    elif not _is_members_of(found, users):
-        plan.differences.append(Finding(kind=Kind.MEMBERS_DIFFER, detail=", ".join(sorted(users))))
+    elif members_in(found) != members:
+        plan.differences.append(Finding(kind=Kind.MEMBERS_DIFFER, detail=detail))
         plan.writes.append(Write(old=found, new={**found, **desired}))
 
 
-def _is_members_of(item: Item, users: frozenset[str]) -> bool:
-    """Tell whether the API reads exactly `users` in a MEMBERS item."""
-    return bool(members_in(item)) and Members.from_item(item).member_uuids == users
-
-
-def _compare_pair(snapshot: Snapshot, newest: Seen, plan: Plan) -> None:
+def _compare_pair(snapshot: Snapshot, members: frozenset[str], newest: Message, plan: Plan) -> None:
     """Compare PAIR: it names the pair's group with the newest message."""
     group = snapshot.message_group_uuid
     named = group_in(snapshot.pair)
-    orders = {**snapshot.rivals, group: newest.order}
-    best = max(orders, key=lambda uuid: (orders[uuid], uuid == named, uuid))
-    if len(orders) > 1:
-        detail = f"{', '.join(sorted(orders))}; PAIR names the newest, {best}"
+    places = {**snapshot.rivals, group: newest.sk}
+    best = max(places, key=lambda uuid: (places[uuid], uuid == named, uuid))
+    if len(places) > 1:
+        detail = f"{', '.join(sorted(places))}; PAIR names the newest, {best}"
         plan.notes.append(Finding(kind=Kind.SEVERAL_GROUPS_OF_PAIR, detail=detail))
-    one, other = sorted(two_members(snapshot.digest, snapshot.rows, snapshot.members))
+    one, other = sorted(members)
     desired = Pair(user_uuids=(one, other), message_group_uuid=best).to_item()
     if snapshot.pair is None:
         plan.differences.append(Finding(kind=Kind.PAIR_MISSING, detail=best))

@@ -16,7 +16,7 @@ from cruddur.reconcile.destination import (
     RangeUnreadableError,
 )
 from cruddur.reconcile.digest import Rules
-from cruddur.reconcile.group import Known, Reconciler, Result
+from cruddur.reconcile.group import Reconciler, Result
 from cruddur.reconcile.plan import Finding, Kind, Write
 from cruddur.reconcile.survey import Survey
 from messaging import keys
@@ -64,12 +64,12 @@ def whole_table(
     survey = Survey(rules=reconciler.rules)
     progress.begin("reading the table", reconciler.table.item_count())
     survey.read(reconciler.table, now=reconciler.now, advance=progress.advance)
-    known = survey.known()
+    snapshots = survey.snapshots()
     groups = [group for group in survey.groups() if group >= resume_from]
     progress.begin("comparing groups", len(groups))
 
     def reconcile(group: str) -> Result:
-        return reconciler.reconcile(group, known[group])
+        return reconciler.reconcile(group, snapshots[group])
 
     for result in _in_order(reconcile, groups, workers):
         yield result
@@ -94,7 +94,7 @@ def _in_order(
 
 def one_group(reconciler: Reconciler, message_group_uuid: str) -> Iterator[Result]:
     """Make one group equal."""
-    yield reconciler.reconcile(message_group_uuid, Known())
+    yield reconciler.reconcile(message_group_uuid)
 
 
 def parked(reconciler: Reconciler, *, progress: Progress = Progress()) -> Iterator[Result]:

@@ -8,23 +8,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from cruddur.reconcile.digest import Digest, Name, Rules, keep_newest
-from cruddur.reconcile.group import Known
+from cruddur.reconcile.digest import Digest, Rules
 from cruddur.reconcile.plan import (
     PAIR_SIZE,
     Finding,
     Kind,
-    Order,
+    Snapshot,
     group_in,
     members_in,
     name_in,
-    other_in,
     owner_of,
+    place_of,
     two_members,
 )
 from cruddur.reconcile.table import Table
 from messaging import keys
-from messaging.entities import Item
+from messaging.entities import Item, User
 
 
 @dataclass(kw_only=True)
@@ -82,27 +81,28 @@ class Survey:
         """Return the uuids of all groups, in order."""
         return sorted(self._groups)
 
-    def known(self) -> dict[str, Known]:
-        """Return what is known of every group."""
+    def snapshots(self) -> dict[str, Snapshot]:
+        """Return what was seen of every group."""
         names = self._names()
-        rivals = self._groups_by_pair()
+        places = self._places_by_pair()
         result = {}
         for uuid, group in self._groups.items():
-            pair_pk = _pair_pk_of(group)
-            others = rivals.get(pair_pk, {}) if pair_pk else {}
-            result[uuid] = Known(
+            pair_pk = _pair_pk_of(group) or ""
+            others = places.get(pair_pk, {})
+            result[uuid] = Snapshot(
+                message_group_uuid=uuid,
                 digest=group.digest,
-                rows=tuple(group.rows),
+                rows=group.rows,
                 members=group.members,
-                pair=self._pairs.get(pair_pk) if pair_pk else None,
-                rivals={other: order for other, order in others.items() if other != uuid},
+                pair=self._pairs.get(pair_pk),
+                rivals={other: place for other, place in others.items() if other != uuid},
                 names=names,
             )
         return result
 
     def pairs_of_nothing(self, table: Table) -> Iterator[Finding]:
         """Yield the PAIR items of two users who have no group; C would write into none."""
-        paired = self._groups_by_pair()
+        paired = self._places_by_pair()
         for pk in sorted(self._pairs.keys() - paired.keys()):
             item = table.get(pk, keys.PAIR_SK)
             group = group_in(item)
@@ -114,28 +114,35 @@ class Survey:
     def _group(self, uuid: str) -> _Group:
         return self._groups.setdefault(uuid, _Group())
 
-    def _groups_by_pair(self) -> dict[str, dict[str, Order]]:
-        """Return the groups of each pair; those without a message do not count as rivals."""
-        pairs: dict[str, dict[str, Order]] = {}
+    def _places_by_pair(self) -> dict[str, dict[str, str]]:
+        """Return the groups of each pair, each with the place of its newest message.
+
+        Those without a message do not count as rivals.
+        """
+        pairs: dict[str, dict[str, str]] = {}
         for uuid, group in self._groups.items():
             if pair_pk := _pair_pk_of(group):
-                groups = pairs.setdefault(pair_pk, {})
-                if group.digest.newest:
-                    groups[uuid] = group.digest.newest.order
+                places = pairs.setdefault(pair_pk, {})
+                if newest := group.digest.newest:
+                    places[uuid] = newest.sk
         return pairs
 
-    def _names(self) -> dict[str, Name]:
+    def _names(self) -> dict[str, User]:
         """Return how people are called: in their newest message, else in the newest row."""
-        written: dict[str, Name] = {}
-        shown: dict[str, Name] = {}
+        written: dict[str, tuple[str, User]] = {}
+        shown: dict[str, tuple[str, User]] = {}
+
+        def keep_newest(names: dict[str, tuple[str, User]], place: str, user: User) -> None:
+            if user.uuid not in names or names[user.uuid][0] < place:
+                names[user.uuid] = place, user
+
         for group in self._groups.values():
-            for user, name in group.digest.newest_by.items():
-                keep_newest(written, user, name)
+            for message in group.digest.newest_by.values():
+                keep_newest(written, message.sk, message.sender)
             for row in group.rows:
-                user_uuid, shown_name = other_in(row), name_in(row, self._rules)
-                if user_uuid and shown_name and owner_of(row) != user_uuid:
-                    keep_newest(shown, user_uuid, shown_name)
-        return shown | written
+                if (user := name_in(row)) and owner_of(row) != user.uuid:
+                    keep_newest(shown, place_of(row, self._rules), user)
+        return {uuid: user for uuid, (_, user) in (shown | written).items()}
 
 
 def _pair_pk(users: frozenset[str]) -> str | None:

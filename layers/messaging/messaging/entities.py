@@ -99,6 +99,13 @@ class Message(_Line):
         """What the list of messages is sorted by."""
         return self.sk
 
+    @property
+    def sender(self) -> User:
+        """Who wrote it, as they were called then."""
+        return User(
+            uuid=self.user_uuid, handle=self.user_handle, display_name=self.user_display_name
+        )
+
     @classmethod
     def from_sender(
         cls, sender: User, *, message_group_uuid: str, sk: str, message: str, first: bool = False
@@ -241,6 +248,11 @@ class Advance:
     register: str
     to: str
     with_it: Item
+
+    @property
+    def attributes(self) -> Item:
+        """All that the step sets."""
+        return {self.register: self.to, **self.with_it}
 
     def is_done_in(self, row: Mapping[str, Any]) -> bool:
         """Tell whether the register of `row` is at this place or past it.

@@ -189,7 +189,7 @@ class Repository:
         values: Item = {}
         conditions = ["attribute_exists(last_sk)"]
         for step in steps:
-            values |= {step.register: step.to, **step.with_it}
+            values |= step.attributes
             conditions.append(
                 f"(attribute_not_exists({step.register}) OR {step.register} < :{step.register})"
             )
