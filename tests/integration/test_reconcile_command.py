@@ -22,7 +22,7 @@ from cruddur.targets import Target, TargetError
 from messaging import keys, message_groups
 from messaging.entities import Failed
 from messaging.message_groups import NewMessage
-from messaging.repository import Repository
+from messaging.repository import PageRequest, Repository
 from tests.fakes.adopted import message_item
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 
@@ -133,9 +133,18 @@ def test_the_zone_of_times_without_offset_is_given_by_name(
     for number, sender in enumerate((GRAHAMS, REEF)):
         item = message_item(GROUP, f"2026-01-01T0{number}:00:00", sender, number=number)
         repository._client.put_item(**repository._put(item))
+    dry = command("--naive-zone", "Asia/Kolkata", "--dry-run")
+    assert dry.exit_code == 1
+    assert "messages_misplaced" in dry.stdout
+    assert "2, 2026-01-01T01:00:00 for one" in dry.stdout
     assert command("--naive-zone", "Asia/Kolkata").exit_code == 0
-    (row, _) = repository.query_group_rows(GROUP)
-    assert row["sk"].startswith("2025-12-31T19:30:00.000000+00:00#")
+    (row,) = repository.list_message_groups(REEF.uuid, PageRequest(limit=10)).rows
+    assert row.last_sk.startswith("2025-12-31T19:30:00.000000+00:00#")
+    messages = repository.list_messages(GROUP, PageRequest(limit=10)).rows
+    assert [message.sk.partition("#")[0] for message in messages] == [
+        "2025-12-31T19:30:00.000000+00:00",
+        "2025-12-31T18:30:00.000000+00:00",
+    ]
     assert command("--naive-zone", "Asia/Kolkata", "--dry-run").exit_code == 0
 
 
