@@ -304,13 +304,12 @@ class _Rows:
             (row for row in rows if key_of(row) != key),
             key=lambda row: place_of(row, self.rules),
         )
-        called = self._called(other, [*surplus, *([row] if row else [])])
+        called = self._called(other, [*surplus, row] if row else surplus)
         if called is None:
             self.are_known = False
             detail = f"how the other member {other} is called stands nowhere here"
-            self.plan.problems.append(
-                Finding(kind=Kind.NAME_UNKNOWN, detail=detail, user_uuid=owner)
-            )
+            finding = Finding(kind=Kind.NAME_UNKNOWN, detail=detail, user_uuid=owner)
+            self.plan.problems.append(finding)
             return []
         steps = advances(list(self.snapshot.digest.newest_by.values()), owner)
         desired = MessageGroup.for_owner(owner, other=called, last=self.newest).to_item()
@@ -377,19 +376,14 @@ class _Rows:
 def _compare_members(
     snapshot: Snapshot, members: frozenset[str], now: datetime, plan: Plan
 ) -> None:
-    found = snapshot.members
-    detail = ", ".join(sorted(members))
     desired = Members(
         message_group_uuid=snapshot.message_group_uuid,
         member_uuids=members,
         created_at=snapshot.digest.first or now,
     ).to_item()
-    if found is None:
-        plan.differences.append(Finding(kind=Kind.MEMBERS_MISSING, detail=detail))
-        plan.writes.append(Write(old=None, new=desired))
-    elif members_in(found) != members:
-        plan.differences.append(Finding(kind=Kind.MEMBERS_DIFFER, detail=detail))
-        plan.writes.append(Write(old=found, new={**found, **desired}))
+    if members_in(snapshot.members) != members:
+        kinds = Kind.MEMBERS_MISSING, Kind.MEMBERS_DIFFER
+        _write_item(snapshot.members, desired, kinds, ", ".join(sorted(members)), plan)
 
 
 def _compare_pair(snapshot: Snapshot, members: frozenset[str], newest: Message, plan: Plan) -> None:
@@ -403,10 +397,16 @@ def _compare_pair(snapshot: Snapshot, members: frozenset[str], newest: Message, 
         plan.notes.append(Finding(kind=Kind.SEVERAL_GROUPS_OF_PAIR, detail=detail))
     one, other = sorted(members)
     desired = Pair(user_uuids=(one, other), message_group_uuid=best).to_item()
-    if snapshot.pair is None:
-        plan.differences.append(Finding(kind=Kind.PAIR_MISSING, detail=best))
-        plan.writes.append(Write(old=None, new=desired))
-    elif snapshot.pair != {**snapshot.pair, **desired}:
-        detail = f"{named} → {best}"
-        plan.differences.append(Finding(kind=Kind.PAIR_DIFFERS, detail=detail))
-        plan.writes.append(Write(old=snapshot.pair, new={**snapshot.pair, **desired}))
+    if (snapshot.pair or {}).get("group") != best:
+        kinds = Kind.PAIR_MISSING, Kind.PAIR_DIFFERS
+        _write_item(snapshot.pair, desired, kinds, f"{named} → {best}", plan)
+
+
+def _write_item(
+    found: Item | None, desired: Item, kinds: tuple[Kind, Kind], detail: str, plan: Plan
+) -> None:
+    """Put an item that is missing, or set one right that differs; `kinds` are the two names."""
+    missing, differs = kinds
+    kind = missing if found is None else differs
+    plan.differences.append(Finding(kind=kind, detail=detail))
+    plan.writes.append(Write(old=found, new={**(found or {}), **desired}))

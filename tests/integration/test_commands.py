@@ -499,6 +499,19 @@ def test_a_time_range_is_of_the_local_clock_and_half_open(conversations: dict[st
     assert "no message in the group" in run(*command[:-1], "--since", "2099-01-01").stderr
 
 
+def test_conversations_are_listed_by_their_last_message(conversations: dict[str, str]) -> None:
+    command = ("ddb", "patterns", "list-conversations", "grahams", "--json")
+    *whole, _ = lines(run(*command))
+    assert [row["user_handle"] for row in whole] == ["bayko", "reef"]
+    *newest, last = lines(run(*command, "--limit", "1"))
+    assert newest == whole[1:]
+    *older, end = lines(run(*command, "--limit", "1", "--cursor", last["summary"]["cursor"]))
+    assert (older, end["summary"]["cursor"]) == (whole[:1], None)
+    time = f"{whole[0]['last_sk'][:4]}-12-31T00:00:00+0000"  # the one was over by then
+    assert lines(run(*command, "--since", time))[:-1] == whole[1:]
+    assert lines(run(*command, "--until", time))[:-1] == whole[:1]
+
+
 def test_who_has_no_conversation(conversations: dict[str, str]) -> None:
     command = ("ddb", "patterns", "get-conversation")
     assert "no message group" in sentence(run(*command, "lagoon"))
