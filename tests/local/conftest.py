@@ -16,7 +16,9 @@ import boto3
 import httpx
 import psutil
 import pytest
+from typer.testing import CliRunner, Result
 
+from cruddur.cli import app
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -167,6 +169,47 @@ class RunningCloud:
                 if any(part.endswith(f":function:{function}") for part in process.cmdline()):
                     living.append(process)
         return living
+
+
+class Operated:
+    """A local cloud, and the commands on it."""
+
+    def __init__(self, cloud: LocalCloud) -> None:
+        self.cloud = cloud
+        self.stack = cloud.wait_until_ready()
+
+    def script(self, path: str, *arguments: str) -> str:
+        """Run a script in bin/ from another directory; return its stdout."""
+        return subprocess.run(
+            [str(ROOT / "bin" / path), *arguments],
+            env=self.cloud.environment | {"AWS_ENDPOINT_URL": "http://192.0.2.1:1"},
+            cwd="/",
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def run(self, command: str, *, status: int = 0) -> Result:
+        """Run a command in this process, which saves its start."""
+        result = CliRunner().invoke(app, command.split())
+        assert result.exit_code == status, result.output
+        return result
+
+    def rows(self, command: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.run(f"{command} --json").stdout.splitlines()]
+
+    def api(self, path: str) -> list[dict[str, Any]]:
+        """What the API answers a seeded user."""
+        token = self.run("cognito token grahams").stdout.strip()
+        answer = httpx.get(
+            f"{self.stack['ApiUrl']}{path}",
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=None,
+            trust_env=False,
+        )
+        assert answer.status_code == 200, answer.text
+        found: list[dict[str, Any]] = answer.json()
+        return found
 
 
 @pytest.fixture(scope="session")

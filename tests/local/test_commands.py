@@ -4,70 +4,15 @@ import json
 import os
 import signal
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-from typer.testing import CliRunner, Result
 
-from cruddur import targets
-from cruddur.cli import app
-from cruddur.seed import seed_users
-from messaging import keys, message_groups
-from messaging.deadline import Deadline
-from messaging.entities import Item, User
-from messaging.message_groups import NewMessage
-from messaging.repository import Repository, to_dynamodb
-from tests.local.conftest import ROOT, LocalCloud
+from tests.local.conftest import ROOT, LocalCloud, Operated
 from tests.local.fault_proxy import HoldingProxy
 
 GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
-
-
-class Operated:
-    """A local cloud, and the commands on it."""
-
-    def __init__(self, cloud: LocalCloud) -> None:
-        self.cloud = cloud
-        self.stack = cloud.wait_until_ready()
-
-    def script(self, path: str, *arguments: str) -> str:
-        """Run a script in bin/ from another directory; return its stdout."""
-        return subprocess.run(
-            [str(ROOT / "bin" / path), *arguments],
-            env=self.cloud.environment | {"AWS_ENDPOINT_URL": "http://192.0.2.1:1"},
-            cwd="/",
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
-
-    def run(self, command: str, *, status: int = 0) -> Result:
-        """Run a command in this process, which saves its start."""
-        result = CliRunner().invoke(app, command.split())
-        assert result.exit_code == status, result.output
-        return result
-
-    def rows(self, command: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.run(f"{command} --json").stdout.splitlines()]
-
-    def api(self, path: str) -> list[dict[str, Any]]:
-        """What the API answers a seeded user."""
-        token = self.run("cognito token grahams").stdout.strip()
-        answer = httpx.get(
-            f"{self.stack['ApiUrl']}{path}",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=None,
-            trust_env=False,
-        )
-        assert answer.status_code == 200, answer.text
-        found: list[dict[str, Any]] = answer.json()
-        return found
 
 
 @pytest.fixture(scope="module")
@@ -175,67 +120,3 @@ def test_a_pipe_that_is_closed_is_no_failure_to_explain(operated: Operated) -> N
     )
     assert len(shown.stdout.splitlines()) == 1
     assert "Traceback" not in shown.stderr
-
-
-def as_the_bootcamp_has_it(items: list[Item]) -> list[Item]:
-    """The items as its application writes them: local times, and the row's place as its key."""
-    abroad = timezone(timedelta(hours=5, minutes=30))
-
-    def local(sk: str) -> str:
-        return keys.parse_message_sk(sk).created_at.astimezone(abroad).isoformat()
-
-    old = []
-    for item in items:
-        if item["pk"].startswith(keys.MESSAGE_PREFIX):
-            old.append(item | {"sk": local(item["sk"])})
-        elif item["pk"].startswith(keys.MESSAGE_GROUP_PREFIX):
-            known = {name: item[name] for name in item.keys() - {"last_sk", "their_sk"}}
-            old.append(known | {"sk": local(item["last_sk"])})
-    return old
-
-
-def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operated) -> None:
-    operated.run("ddb seed --reset")
-    target = targets.target(prod=False)
-    client, name = target.client("dynamodb"), target.output("TableName")
-    repository = Repository(client, name, deadline=Deadline())
-    sender = User(uuid=seed_users()[0].user.uuid, handle="grahams", display_name="Grahams")
-    written: list[str] = []
-
-    def write() -> None:
-        new = NewMessage(message=f"live {len(written)}")
-        message_groups.create_message(repository, sender, GROUP, new, now=datetime.now(UTC))
-        written.append(new.message)
-
-    write()  # from now on it is known who the members are
-    items = operated.rows("ddb scan")
-    for item in items:
-        key = to_dynamodb({"pk": item["pk"], "sk": item["sk"]})
-        client.delete_item(TableName=name, Key=key)
-    for item in as_the_bootcamp_has_it(items):
-        client.put_item(TableName=name, Item=to_dynamodb(item))
-
-    adopted = threading.Event()
-
-    def write_on() -> None:
-        while not adopted.is_set():
-            write()
-        write()
-
-    with ThreadPoolExecutor(1) as executor:
-        writing = executor.submit(write_on)
-        try:
-            operated.run("ddb reconcile")
-        finally:
-            adopted.set()
-        writing.result()
-    assert len(written) > 3
-    while (first := operated.api("/api/message_groups")[0])["message"] != written[-1]:
-        assert first["uuid"] == GROUP
-    shown = operated.api(f"/api/messages/{GROUP}?limit=100")
-    assert shown == sorted(shown, key=lambda message: message["created_at"], reverse=True)
-    live = [message["message"] for message in shown if message["message"] in written]
-    assert live == written[:-101:-1]
-    # What the stream brought before a row had its key was parked.
-    operated.run("ddb reconcile --failed")
-    assert operated.rows("ddb reconcile --dry-run")[-1]["summary"]["left"] == 0

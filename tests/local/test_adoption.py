@@ -1,0 +1,92 @@
+"""A table of the bootcamp's application becomes this one's, while people write."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from cruddur import targets
+from cruddur.seed import seed_users
+from messaging import keys, message_groups
+from messaging.deadline import Deadline
+from messaging.entities import Item, User
+from messaging.message_groups import NewMessage
+from messaging.repository import Repository, to_dynamodb
+from tests.local.conftest import LocalCloud, Operated
+
+GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
+
+
+def as_the_bootcamp_has_it(items: list[Item]) -> list[Item]:
+    """The items as its application writes them: local times, and the row's place as its key."""
+    abroad = timezone(timedelta(hours=5, minutes=30))
+
+    def local(sk: str) -> str:
+        return keys.parse_message_sk(sk).created_at.astimezone(abroad).isoformat()
+
+    old = []
+    for item in items:
+        if item["pk"].startswith(keys.MESSAGE_PREFIX):
+            old.append(item | {"sk": local(item["sk"])})
+        elif item["pk"].startswith(keys.MESSAGE_GROUP_PREFIX):
+            known = {name: item[name] for name in item.keys() - {"last_sk", "their_sk"}}
+            old.append(known | {"sk": local(item["last_sk"])})
+    return old
+
+
+@pytest.fixture
+def operated(
+    start_cloud: Callable[..., LocalCloud], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Operated]:
+    cloud = start_cloud()
+    monkeypatch.setenv("LOCAL_STATE", str(cloud.state))
+    yield Operated(cloud)
+    cloud.stop()
+
+
+def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operated) -> None:
+    target = targets.target(prod=False)
+    client, name = target.client("dynamodb"), target.output("TableName")
+    repository = Repository(client, name, deadline=Deadline())
+    sender = User(uuid=seed_users()[0].user.uuid, handle="grahams", display_name="Grahams")
+    written: list[str] = []
+
+    def write() -> None:
+        new = NewMessage(message=f"live {len(written)}")
+        message_groups.create_message(repository, sender, GROUP, new, now=datetime.now(UTC))
+        written.append(new.message)
+
+    write()  # from now on it is known who the members are
+    items = operated.rows("ddb scan")
+    for item in items:
+        key = to_dynamodb({"pk": item["pk"], "sk": item["sk"]})
+        client.delete_item(TableName=name, Key=key)
+    for item in as_the_bootcamp_has_it(items):
+        client.put_item(TableName=name, Item=to_dynamodb(item))
+
+    adopted = threading.Event()
+
+    def write_on() -> None:
+        while not adopted.is_set():
+            write()
+        write()
+
+    with ThreadPoolExecutor(1) as executor:
+        writing = executor.submit(write_on)
+        try:
+            operated.run("ddb reconcile")
+        finally:
+            adopted.set()
+        writing.result()
+    assert len(written) > 3
+    while (first := operated.api("/api/message_groups")[0])["message"] != written[-1]:
+        assert first["uuid"] == GROUP
+    shown = operated.api(f"/api/messages/{GROUP}?limit=100")
+    assert shown == sorted(shown, key=lambda message: message["created_at"], reverse=True)
+    live = [message["message"] for message in shown if message["message"] in written]
+    assert live == written[:-101:-1]
+    # What the stream brought before a row had its key was parked.
+    operated.run("ddb reconcile --failed")
+    assert operated.rows("ddb reconcile --dry-run")[-1]["summary"]["left"] == 0
