@@ -89,7 +89,7 @@ class Message(_Line):
         position = keys.parse_message_sk(self.sk)
         return keys.Position(position.created_at, position.message_uuid or self.message_uuid)
 
-    @property
+    @cached_property
     def place(self) -> str:
         """The position in canonical form: its string order is time order."""
         return keys.message_sk(self.position)

@@ -28,7 +28,7 @@ class Scheduler:
     plan
         The number of the way at each point.
     faults
-        How many faults may happen.
+        How many faults may happen; it goes down with each.
     random
         Decides behind the end of the plan, instead of the ordinary way.
     """
@@ -37,13 +37,13 @@ class Scheduler:
         self, plan: Sequence[int] = (), *, faults: int, random: Random | None = None
     ) -> None:
         self._plan = plan
-        self._faults = faults
+        self.faults = faults
         self._random = random
         self.trace: list[Decision] = []
 
     def choose(self, ordinary: str, faults: Sequence[str]) -> str:
         """Return `ordinary` or one of `faults`, while there are any left."""
-        return self._take(ordinary, faults if self._faults else ())
+        return self._take(ordinary, faults if self.faults else ())
 
     def choose_freely(self, ways: Sequence[str]) -> str:
         """Return one of `ways`; none of them is a fault."""
@@ -61,7 +61,7 @@ class Scheduler:
         else:
             taken = 0
         if taken:
-            self._faults -= cost
+            self.faults -= cost
         self.trace.append(Decision(taken, len(ways), ways[taken]))
         return ways[taken]
 

@@ -2,38 +2,77 @@
 
 People are three, message groups two: grahams writes with reef and with bayko. A `Story` says
 which messages were written; the scheduler says how they are delivered and what goes wrong.
+
+A run of the function is a greenlet: at any of its calls it can be left hanging while others go
+on, and be resumed at any call of another, or at the end of all. A write that its client has given
+up is such a thing, too.
 """
 
-import contextlib
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
+from greenlet import getcurrent, greenlet
+
+from local.batches import Batch, after
+from local.template import StreamMapping
 from messaging import keys
-from messaging.entities import Failed, Item, Members, Message, MessageGroup, Pair
+from messaging.entities import (
+    Advance,
+    Failed,
+    Item,
+    Members,
+    Message,
+    MessageGroup,
+    Pair,
+    User,
+    preview,
+)
 from messaging.errors import TryAgainError
-from messaging.stream import Report
+from messaging.repository import Repository
+from messaging.stream import Report, StreamProcessor
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
-from tests.fakes.records import inserted, sequence_number
+from tests.fakes.records import inserted
 from tests.unit.schedules.scheduler import Scheduler
 
 NOON = datetime(2026, 12, 31, 12, tzinfo=UTC)
 GROUPS = {"reef": str(UUID(int=1)), "bayko": str(UUID(int=2))}
 PEOPLE = {"grahams": GRAHAMS, "reef": REEF, "bayko": BAYKO}
-# The four rows: (pk, group's uuid) → whose list, whom with.
-SLOTS = {
-    (keys.message_group_pk(owner.uuid), group): (owner.handle, handle)
+
+type Key = tuple[str, str]
+# A row: whose list it is in, and whom the conversation is with.
+type Slot = tuple[str, str]
+
+# The four rows.
+SLOTS: dict[Key, Slot] = {
+    (keys.message_group_pk(PEOPLE[owner].uuid), keys.message_group_sk(group)): (owner, other)
     for handle, group in GROUPS.items()
-    for owner in (GRAHAMS, PEOPLE[handle])
+    for owner, other in (("grahams", handle), (handle, "grahams"))
 }
+# Those that go forward; what E sets beside them belongs to them.
+REGISTERS = ("last_sk", "their_sk")
+
 # By then every fault has had its turn.
 MAX_DELIVERIES = 40
+# Runs of the function at a time.
+MAX_RUNS = 3
 
-type Update = Callable[..., Report]
+# Nothing is ever given up; the rest is as in the template.
+MAPPING = StreamMapping(
+    name="NewMessages",
+    function="UpdateMessageGroups",
+    stream_arn="",
+    starting_position="TRIM_HORIZON",
+    reports_failures=True,
+    bisect=True,
+)
+
+type Environment = Callable[[Repository], StreamProcessor]
 
 
 class BrokenError(AssertionError):
@@ -46,12 +85,24 @@ class Crash(BaseException):  # it is not an error that code may catch
 
 @dataclass(frozen=True)
 class Written:
-    """A message: whose group with grahams, who wrote it, when, and the offset of its key."""
+    """A message: whose group with grahams, who wrote it, when.
+
+    Attributes
+    ----------
+    offset
+        Of its key, in hours; None for the key that this project writes.
+    name
+        The sender's display name by then.
+    poison
+        Its record cannot be read.
+    """
 
     group: str
     sender: str
     minute: int
-    offset: float | None = None  # hours; None for the key that this project writes
+    offset: float | None = None
+    name: str = ""
+    poison: bool = False
 
     def message(self, number: int) -> Message:
         time = NOON + timedelta(minutes=self.minute)
@@ -65,35 +116,46 @@ class Written:
             message_uuid=str(UUID(int=100 + number)),
             message=f"message {number}",
             user_uuid=PEOPLE[self.sender].uuid,
-            user_display_name=PEOPLE[self.sender].display_name,
+            user_display_name=self.name or PEOPLE[self.sender].display_name,
             user_handle=self.sender,
         )
 
 
 @dataclass(frozen=True)
 class Story:
-    """What was written: the first message of each group, then those that the stream brings."""
+    """What was written: the first message of each group, then those that the stream brings.
+
+    Attributes
+    ----------
+    offset
+        Of the first messages' keys.
+    missing
+        A row that somebody has deleted.
+    """
 
     name: str
     messages: tuple[Written, ...]
-    offset: float | None = None  # of the first messages
+    offset: float | None = None
+    missing: Slot | None = None
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What a story leaves in the table, and in its stream."""
+    """What a story leaves in the table and in its stream, and what must come of it."""
 
-    items: dict[tuple[str, str], Item]
-    records: list[dict[str, Any]]
-    # What every list shows in the end, by whose list it is and whom the conversation is with.
-    end: dict[tuple[str, str], MessageGroup]
+    items: dict[Key, Item]
+    records: tuple[dict[str, Any], ...]
+    # What every list shows in the end.
+    end: dict[Slot, Item]
+    # The groups of which records are parked.
+    parked: frozenset[str]
 
 
 @cache
 def beginning(story: Story) -> Beginning:
     """Write the messages of `story`."""
     table = MemoryRepository()
-    last: dict[str, Message] = {}
+    good: dict[str, list[Message]] = {}
     for number, (handle, group) in enumerate(GROUPS.items()):
         first = Written(handle, handle, -number, story.offset).message(-1 - number)
         pair = (GRAHAMS, PEOPLE[handle])
@@ -110,186 +172,279 @@ def beginning(story: Story) -> Beginning:
             ],
             first,
         )
-        last[group] = first
-    written = [written.message(number) for number, written in enumerate(story.messages)]
-    for message in written:
+        good[group] = [first]
+    records = []
+    parked = set()
+    for number, written in enumerate(story.messages):
+        message = written.message(number)
         table.put_message(message)
-        last[message.message_group_uuid] = max(
-            last[message.message_group_uuid], message, key=lambda m: m.position
-        )
-    return Beginning(
-        items=table.items,
-        records=inserted(*written),
-        end={
-            (owner.handle, handle): MessageGroup.for_owner(
-                owner.uuid, other=other, last=last[group]
-            )
-            for handle, group in GROUPS.items()
-            for owner, other in ((GRAHAMS, PEOPLE[handle]), (PEOPLE[handle], GRAHAMS))
-        },
+        (record,) = inserted(message)
+        if written.poison:
+            del record["dynamodb"]["NewImage"]["message"]
+            parked.add(message.message_group_uuid)
+        else:
+            good[message.message_group_uuid].append(message)
+        records.append(record)
+    end = {
+        slot: _shown(PEOPLE[slot[0]], PEOPLE[slot[1]], good[group]).to_item()
+        for (_, group), slot in SLOTS.items()
+    }
+    for key, slot in SLOTS.items():
+        if slot == story.missing:
+            del table.items[key], end[slot]
+            parked.add(key[1])
+    return Beginning(items=table.items, records=tuple(records), end=end, parked=frozenset(parked))
+
+
+def _shown(owner: User, other: User, messages: Sequence[Message]) -> MessageGroup:
+    """Return what the list of `owner` shows of a group with these messages."""
+    ordered = sorted(messages, key=lambda message: message.position)
+    theirs = [message for message in ordered if message.user_uuid == other.uuid]
+    return MessageGroup(
+        owner_uuid=owner.uuid,
+        message_group_uuid=ordered[-1].message_group_uuid,
+        last_sk=ordered[-1].place,
+        their_sk=theirs[-1].place if theirs else None,
+        message=preview(ordered[-1].message),
+        user_uuid=other.uuid,
+        user_display_name=theirs[-1].user_display_name if theirs else other.display_name,
+        user_handle=theirs[-1].user_handle if theirs else other.handle,
     )
 
 
 class World(MemoryRepository):
     """The table, seen by the function under test."""
 
-    def __init__(self, story: Story, scheduler: Scheduler, update: Update) -> None:
+    def __init__(self, story: Story, scheduler: Scheduler, environment: Environment) -> None:
         super().__init__()
         self._scheduler = scheduler
-        self._update = update
-        self._second_invocation: Callable[[], None] | None = None
+        self._cold = environment
+        self._warm = environment(self)
+        self._records: Sequence[dict[str, Any]] = ()
+        # Those that are not at their end, also where they hang.
+        self._runs = 0
+        # What goes on some time later: runs that hang, and writes that are under way.
+        self._waiting: dict[str, Callable[[], object]] = {}
+        self._marks: dict[Key, Item] = {}
         self._story = beginning(story)
         self.items = dict(self._story.items)
-        # What was there at the beginning has reached the index.
-        self._versions: dict[tuple[str, str], list[Item | None]] = {
-            key: [item] for key, item in self.items.items() if "message_group_uuid" in item
-        }
 
     # ------------------------------------------------------------------ what E calls
 
-    def query_group_rows(self, message_group_uuid: str) -> list[Item]:
-        self._before("query")
-        rows = []
-        for (pk, sk), versions in sorted(self._versions.items()):
-            if not any(v and v.get("message_group_uuid") == message_group_uuid for v in versions):
-                continue
-            now = versions[-1]
-            older = [v for v in versions[:-1] if v != now]
-            stale = [f"index shows {'a' if v else 'no'} row {pk} {sk}" for v in older]
-            way = self._scheduler.choose("index is up to date", stale)
-            shown = older[stale.index(way)] if way in stale else now
-            if shown:
-                rows.append(dict(shown))
-        return sorted(rows, key=lambda item: str(item["sk"]))
+    def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
+        def query() -> frozenset[str]:
+            owners = super(World, self).query_row_owners(message_group_uuid)
+            stale = _stale_views(owners)
+            return stale.get(self._scheduler.choose("the index is up to date", [*stale]), owners)
+
+        return self._happen("query", query)
 
     def get_members(self, message_group_uuid: str) -> Members | None:
-        self._before("get members")
-        return super().get_members(message_group_uuid)
+        return self._happen(
+            "get members", lambda: super(World, self).get_members(message_group_uuid)
+        )
 
-    def replace_group_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
-        self._before("replace")
-        done = self.write_rows(old, new)
-        self._after("replace")
-        return done
+    def advance_row(
+        self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+    ) -> Item | None:
+        key = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
+        owner, other = SLOTS[key]
+        name = f"write of {owner}'s row with {other}"
+        steps = tuple(steps)
+        return self._happen(name, lambda: self._write(key, partial(self.take, key, steps)), row=key)
 
-    def write_rows(self, old: Sequence[Item], new: Sequence[Item]) -> bool:
-        """Replace rows in one step, as a transaction does. Mutants do it in other ways."""
-        done = super().replace_group_rows(old, new)
-        self.remember([*old, *new])
-        return done
+    def take(self, key: Key, steps: Sequence[Advance]) -> Item | None:
+        """Take steps as the table does. Mutants do it in other ways."""
+        owner_uuid = keys.uuid_in(key[0], keys.MESSAGE_GROUP_PREFIX)
+        return super().advance_row(owner_uuid, key[1], steps)
 
     def put_failed(self, failed: Failed) -> None:
-        raise BrokenError("a message that can be moved was parked")
+        if failed.message_group_uuid not in self._story.parked:
+            raise BrokenError("a message that can be moved was parked")
+        self._happen("park", lambda: super(World, self).put_failed(failed))
 
-    def step(self, name: str) -> None:
-        """Something else may happen between two writes that are no transaction."""
-        self._after(name)
+    def step(self, name: str, key: Key) -> None:
+        """Let something else happen inside of what a mutant does in more steps than one."""
+        self._happen(name, lambda: None, row=key)
 
-    def remember(self, rows: Sequence[Item]) -> None:
-        """Let the index lag behind each of these rows on its own; check what people see."""
-        for row in rows:
-            key = (row["pk"], row["sk"])
-            versions = self._versions.setdefault(key, [None])
-            now = self.items.get(key)
-            if versions[-1] != now:
-                versions.append(dict(now) if now else None)
-        self._check_lists()
+    # ------------------------------------------------------------------ what goes wrong
 
-    def _before(self, name: str) -> None:
-        match self._scheduler.choose(
-            "proceed", [f"crash before {name}", f"{name} refused", f"second run before {name}"]
-        ).split()[0]:
-            case "crash":
-                raise Crash
-            case "second":
-                self._run_second()
-            case "proceed":
-                pass
-            case _:
-                raise TryAgainError
+    def _happen[Answer](
+        self, name: str, call: Callable[[], Answer], *, row: Key | None = None
+    ) -> Answer:
+        """Make a call of the function, unless something goes wrong with it or happens before it.
 
-    def _after(self, name: str) -> None:
-        match self._scheduler.choose(
-            "proceed", [f"crash after {name}", f"answer of {name} lost"]
-        ).split()[0]:
-            case "crash":
-                raise Crash
-            case "answer":
-                raise TryAgainError
+        A call on a `row` is a write.
+        """
+        outcomes = [f"{name} refused", f"crash after {name}", f"answer of {name} lost"]
+        if row:
+            outcomes += [f"{name} late", f"{name} twice"]
+        while self._scheduler.faults:
+            before = {f"{event} before {name}": do for event, do in self._events(row)}
+            way = self._scheduler.choose("ordinary", [*before, *outcomes])
+            if way not in before:
+                break
+            before[way]()
+        else:
+            way = "ordinary"
+        if way == f"{name} refused":
+            raise TryAgainError
+        if way == f"{name} late":
+            self._wait(f"the late {name}", call)
+            raise TryAgainError
+        answer = call()
+        if way == f"crash after {name}":
+            raise Crash
+        if way == f"answer of {name} lost":
+            raise TryAgainError
+        # The SDK sends what was not answered again; the function knows the second answer only.
+        return call() if way == f"{name} twice" else answer
 
-    def _run_second(self) -> None:
-        second, self._second_invocation = self._second_invocation, None
-        if second:
-            second()
+    def _events(self, row: Key | None) -> Iterator[tuple[str, Callable[[], object]]]:
+        """Yield what can happen before a call."""
+        for name in self._waiting:
+            yield f"{name} goes on", partial(self._go_on, name)
+        if self._runs < MAX_RUNS:
+            yield "a run beside this one", self._run
+            yield "the run hangs", self._hang
+        if row in self.items:
+            yield "its owner's mark", partial(self._mark, row)
+
+    def _wait(self, name: str, go_on: Callable[[], object]) -> None:
+        self._waiting[f"{name} ({len(self._waiting) + 1})"] = go_on
+
+    def _go_on(self, name: str) -> None:
+        self._waiting.pop(name)()
+
+    def _hang(self) -> None:
+        """Leave the running run where it is, and go back to who started or resumed it."""
+        run = getcurrent()
+
+        def go_on() -> None:
+            run.parent = getcurrent()
+            run.switch()
+
+        self._wait("the run that hangs", go_on)
+        assert run.parent
+        run.parent.switch(None)
+
+    def _mark(self, key: Key) -> None:
+        """Let the owner of a row mute it, and read it as far as it goes."""
+        self._marks[key] = {"muted": True, "read_sk": self.items[key]["last_sk"]}
+        self.items[key] = self.items[key] | self._marks[key]
+
+    def _write(self, key: Key, write: Callable[[], Item | None]) -> Item | None:
+        before = self.items.get(key)
+        answer = write()
+        row = self.items.get(key)
+        if row is not before:
+            self._check_row(key, before, row)
+        return answer
 
     # ------------------------------------------------------------------ what Lambda does
 
     def deliver(self) -> None:
         """Deliver every record at least once, as an event source mapping does."""
         records = self._story.records
-        start, deliveries = 0, 0
-        while start < len(records):
-            deliveries += 1
-            if deliveries > MAX_DELIVERIES:
-                raise BrokenError("the shard is held for ever")
-            sizes = [f"batch of {n}" for n in range(len(records) - start, 0, -1)]
-            size = int(self._scheduler.choose_freely(sizes).split()[-1])
-            failed = self._invoke(records[start : start + size])
-            start = start + size if failed is None else start + failed
-            replays = [f"replay from {earlier}" for earlier in range(start)]
-            way = self._scheduler.choose("go on", replays)
-            if way != "go on":
-                start = int(way.split()[-1])
+        start = 0
+        todo: deque[Batch] = deque()
+        for _ in range(MAX_DELIVERIES):
+            if not todo:
+                if start == len(records):
+                    break
+                sizes = [f"batch of {n}" for n in range(len(records) - start, 0, -1)]
+                size = int(self._scheduler.choose_freely(sizes).split()[-1])
+                todo.append(Batch(records=records[start : start + size]))
+                start += size
+            batch = todo.popleft()
+            report = self._invoke(batch.records)
+            failed = report.failed if report else []
+            payload = {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+            step = after(batch, payload, failed=report is None, mapping=MAPPING)
+            todo.extendleft(reversed(step.todo))
+            if not todo:
+                replays = [f"replay from {earlier}" for earlier in range(start)]
+                way = self._scheduler.choose("go on", replays)
+                if way != "go on":
+                    todo.append(Batch(records=records[int(way.split()[-1]) : start]))
+        else:
+            raise BrokenError("the shard is held for ever")
+        while self._waiting:
+            self._go_on(self._scheduler.choose_freely([*self._waiting]))
         self.check_at_rest()
-        # Someone sends all of it once more, the other way round.
-        self._invoke(records[::-1])
-        self.check_at_rest()
 
-    def _invoke(self, records: list[dict[str, Any]]) -> int | None:
-        """Invoke the function; return where Lambda begins again, None where all is done."""
+    def _invoke(self, records: Sequence[dict[str, Any]]) -> Report | None:
+        """Invoke the function; None where it gives no answer."""
+        self._records = records
+        if self._scheduler.choose("where it was", ["in a new environment"]) != "where it was":
+            self._warm = self._cold(self)
+        report = self._run(self._warm)
+        if report is None:
+            self._warm = self._cold(self)
+        return report
 
-        def run() -> Report:
-            return self._update(
-                records,
-                self,
-                sleep=lambda _: None,
-                seconds_left=lambda: 60.0,
-                now=lambda: NOON,
-                concurrency=1,
-            )
+    def _run(self, processor: StreamProcessor | None = None) -> Report | None:
+        """Run the function until it ends or hangs; without `processor` in a new environment."""
+        records = self._records
+        environment = processor or self._cold(self)
 
-        def second() -> None:
-            with contextlib.suppress(Crash):
-                run()
+        def run() -> Report | None:
+            try:
+                return environment.process(records)
+            except Crash:
+                return None
+            finally:
+                self._runs -= 1
 
-        self._second_invocation = second
-        try:
-            report = run()
-        except Crash:
-            return 0
-        numbers = [sequence_number(record) for record in records]
-        return min((numbers.index(number) for number in report.failed), default=None)
+        self._runs += 1
+        report: Report | None = greenlet(run).switch()
+        return report
 
     # ------------------------------------------------------------------ what must be true
 
-    def _rows(self) -> dict[tuple[str, str], list[Item]]:
-        """Return the rows by whose list they stand in and whom the conversation is with."""
-        rows: dict[tuple[str, str], list[Item]] = {slot: [] for slot in SLOTS.values()}
-        for (pk, _), item in self.items.items():
-            if "message_group_uuid" in item:
-                rows[SLOTS[pk, item["message_group_uuid"]]].append(item)
-        return rows
-
-    def _check_lists(self) -> None:
-        """No list lacks a conversation, none has one twice."""
-        for (owner, other), rows in self._rows().items():
-            if not rows:
-                raise BrokenError(f"{owner}'s list lacks the conversation with {other}")
-            if len(rows) > 1:
-                raise BrokenError(f"{owner}'s list has the conversation with {other} twice")
+    def _check_row(self, key: Key, before: Item | None, row: Item | None) -> None:
+        """No step loses a row, makes one, moves one back or undoes what its owner has set."""
+        owner, other = SLOTS[key]
+        if not row:
+            raise BrokenError(f"{owner}'s list lacks the conversation with {other}")
+        if not before:
+            raise BrokenError(f"{owner}'s list has a conversation with {other} out of nothing")
+        for register in REGISTERS:
+            if row.get(register, "") < before.get(register, ""):
+                raise BrokenError(f"{owner}'s row with {other} has gone back")
+        if row != row | self._marks.get(key, {}):
+            raise BrokenError(f"what {owner} has set in the row with {other} is undone")
 
     def check_at_rest(self) -> None:
-        """Every list shows what the messages say."""
-        for slot, (row,) in self._rows().items():
-            if MessageGroup.from_item(row) != self._story.end[slot]:
-                raise BrokenError(f"{slot[0]}'s list does not show the last message of {slot[1]}")
+        """Every list shows what the messages say, and what cannot be moved is known."""
+        rows: dict[Slot, Item] = {}
+        parked = set()
+        for (pk, sk), item in self.items.items():
+            if pk == keys.FAILED_PK:
+                parked.add(keys.uuid_in(item["record_keys"]["pk"], keys.MESSAGE_PREFIX))
+            elif "last_sk" in item:
+                rows[SLOTS[pk, sk]] = item
+        if rows.keys() != self._story.end.keys():
+            raise BrokenError("a list lacks a conversation, or has one more")
+        for (owner, other), row in rows.items():
+            if row != self._story.end[owner, other] | self._marks.get((row["pk"], row["sk"]), {}):
+                raise BrokenError(f"{owner}'s list does not show what {owner} and {other} wrote")
+        if parked != self._story.parked:
+            raise BrokenError("what cannot be moved is neither in its list nor parked")
+
+
+@cache
+def _stale_views(owners: frozenset[str]) -> dict[str, frozenset[str]]:
+    """Return what an index that is behind the table may show of the rows of `owners`."""
+    nobody: frozenset[str] = frozenset()
+    one = {
+        f"the index shows {user.handle}'s row only": frozenset({user.uuid})
+        for user in PEOPLE.values()
+        if user.uuid in owners and len(owners) > 1
+    }
+    return {"the index shows no row": nobody} | one if owners else {}
+
+
+def cold_environment(table: Repository) -> StreamProcessor:
+    """Return the function under test as it starts."""
+    return StreamProcessor(table, clock=lambda: NOON, concurrency=1)
