@@ -4,7 +4,7 @@ What a table does with a write is wrong in a `World` of its own. All else is the
 one expression replaced: a mutant whose expression is not there any more fails loudly.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -219,7 +219,7 @@ def _in_the_source(
     return World, made(original, replacement)
 
 
-MUTANTS: dict[str, Callable[[], Mutant]] = {
+MUTANTS: Mapping[str, Callable[[], Mutant]] = {
     name: partial(_in_the_table, world) for name, world in _IN_THE_TABLE.items()
 } | {
     name: partial(_in_the_source, made, *change)
