@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from http import HTTPStatus
+from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
@@ -336,7 +340,9 @@ def test_a_conflict_is_tried_again(
         client_error("RequestLimitExceeded"),
         client_error("TransactionInProgressException"),
         client_error("InternalServerError"),
+        client_error("ServiceUnavailable"),
         client_error("TransactionCanceledException", "None", "ThrottlingError"),
+        client_error("TransactionCanceledException", "ProvisionedThroughputExceeded", "None"),
         ReadTimeoutError(endpoint_url="x"),
         ConnectTimeoutError(endpoint_url="x"),
     ],
@@ -364,6 +370,32 @@ def test_no_call_is_begun_that_might_not_end_in_time(repository: Repository) -> 
     with pytest.raises(TryAgainError):
         repository.put_message(message(2))
     assert client.calls == 1
+
+
+@pytest.mark.parametrize(("errors", "attempts"), [(2, 3), (3, 3)])
+def test_a_call_has_three_attempts(
+    repository: Repository, monkeypatch: pytest.MonkeyPatch, errors: int, attempts: int
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    sent = []
+
+    def answer(request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        sent.append(request)
+        if len(sent) > errors:
+            return None
+        raw: Any = BytesIO(b'{"__type": "InternalServerError"}')
+        raw.stream = lambda **_: iter([raw.getvalue()])
+        return AWSResponse(request.url, HTTPStatus.INTERNAL_SERVER_ERROR, HTTPHeaders(), raw)
+
+    client: Any = boto3.client("dynamodb", config=CLIENT_CONFIG)
+    client.meta.events.register_first("before-send.dynamodb", answer)
+    table = Repository(client, repository._table_name, deadline=Deadline())
+    if errors < attempts:
+        assert table.get_members(GROUP) is None
+    else:
+        with pytest.raises(TryAgainError):
+            table.get_members(GROUP)
+    assert len(sent) == attempts
 
 
 def test_a_call_is_as_bounded_as_it_says() -> None:

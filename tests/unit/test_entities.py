@@ -161,6 +161,16 @@ def test_members_that_cannot_be_read_are_nobody(name: str, value: object) -> Non
         Members.from_item(lacking)
 
 
+def test_a_parked_record_stands_where_the_operator_looks_for_it() -> None:
+    item = FAILED.to_item()
+    assert (item["pk"], item["sk"]) == ("FAILED", f"2027-01-01T00:00:00.000000+00:00#{GROUP}")
+
+
+def test_a_digest_knows_where_the_receiver_ends_and_the_text_begins() -> None:
+    assert Sent.digest_of("group 1", "2") != Sent.digest_of("group 12", "")
+    assert Sent.digest_of("group 1", "2") != Sent.digest_of("group ", "12")
+
+
 @pytest.mark.parametrize("entity", [MESSAGE, ROW, MEMBERS, PAIR, SENT, FAILED])
 def test_every_item_has_types_that_dynamodb_knows(entity: Any) -> None:
     assert to_dynamodb(entity.to_item())

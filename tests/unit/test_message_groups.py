@@ -115,6 +115,23 @@ def test_a_named_send_to_someone_new_answers_the_same(repository: MemoryReposito
     assert texts(repository, first.message.message_group_uuid) == ["hello"]
 
 
+@pytest.mark.parametrize("created", [True, False])
+def test_a_repeat_to_someone_answers_with_the_names_of_the_time(
+    repository: MemoryRepository, created: bool
+) -> None:
+    if not created:
+        begin(repository)
+    new = NewMessage(message="hello", message_uuid=str(uuid4()))
+    renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Another Name")
+    first, second = (
+        message_groups.create_message_group(repository, sender, REEF, new, now=minute(at))
+        for at, sender in ((1, GRAHAMS), (5, renamed))
+    )
+    assert first == second
+    assert first.created == created
+    assert first.message.user_display_name == GRAHAMS.display_name
+
+
 def test_a_repeat_stays_in_its_group_when_the_pair_has_turned_to_another(
     repository: MemoryRepository,
 ) -> None:

@@ -139,6 +139,12 @@ def test_messages_of_one_group_share_one_move() -> None:
     assert (report.coalesced, len(report.lags_ms)) == (2, 1)
 
 
+def test_the_lag_of_a_group_is_that_of_its_newest_message(repository: MemoryRepository) -> None:
+    group = begin(repository).message_group_uuid
+    report = update(repository, inserted(*(write(repository, group, at) for at in (1, 3, 2))))
+    assert report.lags_ms == [(minute(1000) - minute(3)).total_seconds() * 1000]
+
+
 def test_a_warm_environment_reads_nothing_and_makes_one_call_a_member() -> None:
     repository = CountingRepository()
     group = begin(repository).message_group_uuid
@@ -377,6 +383,27 @@ def test_what_is_not_readable_is_parked_and_does_not_hold_the_rest(
     (failed,) = parked(repository)
     assert failed["record_keys"] == {"pk": item["pk"], "sk": item["sk"]}
     assert inbox(repository, GRAHAMS)[0].message == "at 1"
+
+
+@pytest.mark.parametrize("unreadable", ["pk", "sk"])
+def test_a_record_without_a_key_of_a_message_is_parked_by_its_number(
+    repository: MemoryRepository, unreadable: str
+) -> None:
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    broken = record(message.to_item() | {unreadable: f"{keys.MESSAGE_PREFIX}x"})
+    report = update(repository, [broken])
+    assert (report.failed, report.parked) == ([], 1)
+    (failed,) = parked(repository)
+    assert failed["sk"] == keys.failed_sk(minute(1000), sequence_number(broken))
+
+
+def test_a_parked_record_of_a_message_stands_at_its_time(repository: MemoryRepository) -> None:
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    broken = record(message.to_item())
+    del broken["dynamodb"]["NewImage"]
+    update(repository, [broken])
+    (failed,) = parked(repository)
+    assert failed["sk"] == keys.failed_sk(minute(1), message.message_group_uuid)
 
 
 def test_a_parked_record_is_kept_for_thirty_days(repository: MemoryRepository) -> None:
