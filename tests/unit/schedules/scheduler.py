@@ -37,7 +37,7 @@ class Scheduler:
         self, plan: Sequence[int] = (), *, faults: int, random: Random | None = None
     ) -> None:
         self._plan = plan
-        self.faults = faults
+        self.budget = self.faults = faults
         self._random = random
         self.trace: list[Decision] = []
 
