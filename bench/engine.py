@@ -1,6 +1,7 @@
 """A DynamoDB of one's own for a measurement, with the template's table and its meter."""
 
 import tempfile
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,33 +24,57 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 
+TABLE = "table"
+
+_WRITES = ("PutItem", "UpdateItem", "TransactWriteItems")
+
+
 @dataclass(kw_only=True)
 class Meter:
-    """What calls consumed, as DynamoDB reports it (ConsumedCapacity)."""
+    """What calls consumed, as DynamoDB reports it (ConsumedCapacity).
+
+    Attributes
+    ----------
+    calls
+        How many, by operation.
+    write_units
+        By where they were consumed: `TABLE`, or the name of an index.
+    """
 
     calls: Counter[str] = field(default_factory=Counter)
     write_units: Counter[str] = field(default_factory=Counter)
 
     def watch(self, client: "DynamoDBClient") -> None:
         """Count the calls of `client` from now on."""
+        counting = threading.Lock()
 
         def ask(params: dict[str, Any], **_: Any) -> None:
             params.setdefault("ReturnConsumedCapacity", "INDEXES")
 
         def count(parsed: dict[str, Any], model: Any, **_: Any) -> None:
-            self.calls[model.name] += 1
-            if model.name in {"Query", "GetItem"}:
-                return
             consumed = parsed.get("ConsumedCapacity") or []
-            for entry in consumed if isinstance(consumed, list) else [consumed]:
-                indexes = entry.get("GlobalSecondaryIndexes", {}).values()
-                on_index = sum(index["CapacityUnits"] for index in indexes)
-                self.write_units["index"] += on_index
-                self.write_units["table"] += entry["CapacityUnits"] - on_index
+            with counting:
+                self.calls[model.name] += 1
+                if model.name in _WRITES:
+                    for entry in consumed if isinstance(consumed, list) else [consumed]:
+                        self._add(entry)
 
-        for operation in ("PutItem", "TransactWriteItems", "Query", "GetItem"):
+        for operation in _WRITES:
             client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", ask)
         client.meta.events.register("after-call.dynamodb.*", count)
+
+    def _add(self, consumed: dict[str, Any]) -> None:
+        self.write_units[TABLE] += consumed["CapacityUnits"]
+        for name, index in consumed.get("GlobalSecondaryIndexes", {}).items():
+            self.write_units[name] += index["CapacityUnits"]
+            self.write_units[TABLE] -= index["CapacityUnits"]
+
+    def take(self) -> "Meter":
+        """Return what was counted since this was called last."""
+        taken = Meter(calls=self.calls.copy(), write_units=self.write_units.copy())
+        self.calls.clear()
+        self.write_units.clear()
+        return taken
 
 
 @dataclass(frozen=True, kw_only=True)

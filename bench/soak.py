@@ -27,28 +27,22 @@ from messaging import message_groups
 from messaging.entities import User
 from messaging.message_groups import NewMessage
 from messaging.repository import PageRequest, Repository
-from messaging.stream import Report, update_message_groups
+from messaging.stream import Report, StreamProcessor
 
 DRAIN_SECONDS = 120.0
 
 
 @dataclass(kw_only=True)
-class Processor:
+class Worker:
     """E in this process, where the local cloud would have its workers."""
 
-    repository: Repository
+    processor: StreamProcessor
     reports: list[Report] = field(default_factory=list)
     records: int = 0
 
     def invoke(self, _: str, event: dict[str, Any]) -> Result:
         """Process a batch as functions/update_message_groups does."""
-        report = update_message_groups(
-            event["Records"],
-            self.repository,
-            sleep=time.sleep,
-            seconds_left=lambda: 60.0,
-            now=lambda: datetime.now(UTC),
-        )
+        report = self.processor.process(event["Records"])
         self.reports.append(report)
         self.records += len(event["Records"])
         failures = [{"itemIdentifier": number} for number in report.failed]
@@ -76,11 +70,11 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
     """Run and print the figures."""
     plain, meter_of_writers = running.repository(connections=writers)
     mover, meter = running.repository()
-    processor = Processor(repository=mover)
+    worker = Worker(processor=StreamProcessor(mover))
     (mapping,) = running.stack.stream_mappings()
     reader = StreamReader(
         mapping,
-        functions=cast(Functions, processor),
+        functions=cast(Functions, worker),
         streams=running.clients.streams,
         sqs=running.clients.sqs,
     )
@@ -98,13 +92,13 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
     with ThreadPoolExecutor(writers) as executor:
         for number, _ in enumerate(executor.map(write, range(messages), order)):
             if number % 1000 == 0:
-                print(f"  {number} written, {processor.records} records processed")
+                print(f"  {number} written, {worker.records} records processed")
     written = time.monotonic() - began
     drained = reader.stop(DRAIN_SECONDS)
     finished = time.monotonic() - began
     print(f"messages             {messages}, written in {written:.1f} s")
     print(f"through the stream   {messages / finished:.0f} messages/s")
-    print_figures(processor, meter, messages)
+    print_figures(worker, meter, messages)
     units = meter_of_writers.write_units.total()
     print(f"write units of C, D  {units / messages:.2f} a message")
     wrong = verify(plain, made)
@@ -113,19 +107,20 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
         raise SystemExit(f"not exact, or not drained: {wrong[:5]}")
 
 
-def print_figures(processor: Processor, meter: Meter, messages: int) -> None:
+def print_figures(worker: Worker, meter: Meter, messages: int) -> None:
     """Print what was measured of E."""
-    reports = processor.reports
+    reports = worker.reports
     lags = sorted(lag for report in reports for lag in report.lags_ms)
     counts: Counter[str] = Counter()
     for report in reports:
         counts.update(report.counts())
     units = meter.write_units.total()
     print(f"invocations          {len(reports)} ({len(reports) / messages:.4f} a message)")
-    print(f"records a batch      {processor.records / len(reports):.1f}")
+    print(f"records a batch      {worker.records / len(reports):.1f}")
     print(f"moves                {counts['Moves']}, coalesced {counts['RecordsCoalesced']}")
     print(f"write units of E     {units:g} ({units / messages:.2f} a message)")
-    print(f"conflicts            {counts['Conflicts']}, re-reads {counts['Rereads']}")
+    calls = ", ".join(f"{count} {name}" for name, count in meter.calls.items())
+    print(f"calls of E           {calls}")
     print(f"parked, failed       {counts['RecordsParked']}, {counts['GroupsFailed']}")
     median, p99 = statistics.median(lags), lags[int(len(lags) * 0.99)]
     print(f"lag of a move        median {median:.0f} ms, 99th percentile {p99:.0f} ms")
@@ -140,7 +135,7 @@ def verify(repository: Repository, groups: list[Group]) -> list[str]:
         newest = repository.list_messages(group.uuid, PageRequest(limit=1)).rows[0]
         for member in group.members:
             rows = repository.list_message_groups(member.uuid, PageRequest(limit=10)).rows
-            if [row.sk for row in rows] != [newest.sk]:
+            if [row.last_sk for row in rows] != [newest.place]:
                 with lock:
                     wrong.append(f"{member.handle} in {group.uuid}")
 

@@ -1,97 +1,121 @@
-"""Write units of a message and of the moves that follow it, K messages of a group in a batch.
+"""Write units of a message and of the move that follows it, K messages of a group in a batch.
 
     bin/python -m bench.write_units
 
-As DynamoDB reports them (ConsumedCapacity of table and index), with messages of 200 characters.
+As DynamoDB reports them (ConsumedCapacity of the table and of both indexes): for messages of 200
+characters, and for the longest that there are, from people with the longest names.
 """
 
-import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from bench.engine import Engine, Meter, engine
-from messaging import message_groups
+from bench.engine import TABLE, Engine, Meter, engine
+from directory.users import MAX_DISPLAY_NAME_CHARS
+from messaging import keys, message_groups
+from messaging.api import MAX_MESSAGE_CHARS
 from messaging.entities import User
 from messaging.message_groups import NewMessage, SentMessage
-from messaging.repository import PageRequest, Repository
-from messaging.stream import update_message_groups
+from messaging.repository import Repository
+from messaging.stream import StreamProcessor
 from tests.fakes.records import inserted
 
-TEXT = "x" * 200
 BATCHES = (1, 2, 3, 10)
+# The longest that a sign-up may choose (HANDLE in directory.users).
+HANDLE_CHARS = 30
 
 
-def user(name: str) -> User:
+def user(handle: str, *, display_name: str = "") -> User:
     """Return someone new."""
-    return User(uuid=str(uuid4()), handle=name, display_name=name.capitalize())
+    return User(uuid=str(uuid4()), handle=handle, display_name=display_name or handle.capitalize())
 
 
-def write(
-    repository: Repository, sender: User, group: str, *, name: str | None = None
-) -> SentMessage:
-    """Write a message into an existing group."""
-    new = NewMessage(message=TEXT, message_uuid=name)
-    return message_groups.create_message(repository, sender, group, new, now=datetime.now(UTC))
+@dataclass(kw_only=True)
+class Conversation:
+    """Two people who write a text to each other again and again."""
+
+    repository: Repository
+    people: tuple[User, User]
+    text: str
+    group: str = ""
+    turn: int = 0
+
+    def begin(self, *, named: bool) -> SentMessage:
+        """Write the message that makes the group (C)."""
+        sent = message_groups.create_message_group(
+            self.repository, *self.people, self._new(named=named), now=datetime.now(UTC)
+        )
+        self.group = sent.message.message_group_uuid
+        return sent
+
+    def go_on(self, *, named: bool) -> SentMessage:
+        """Write the next message (D), each of the two in turn."""
+        self.turn += 1
+        return message_groups.create_message(
+            self.repository,
+            self.people[self.turn % 2],
+            self.group,
+            self._new(named=named),
+            now=datetime.now(UTC),
+        )
+
+    def _new(self, *, named: bool) -> NewMessage:
+        return NewMessage(message=self.text, message_uuid=str(uuid4()) if named else None)
 
 
-def move(repository: Repository, sent: list[SentMessage]) -> None:
-    """Let E see these messages in one batch."""
-    update_message_groups(
-        inserted(*(one.message for one in sent)),
-        repository,
-        sleep=time.sleep,
-        seconds_left=lambda: 60.0,
-        now=lambda: datetime.now(UTC),
-    )
+def line(what: str, meter: Meter) -> None:
+    """Print a row of the first table."""
+    units = [meter.write_units[place] for place in (TABLE, keys.ROWS_INDEX, keys.LIST_INDEX)]
+    calls = ", ".join(f"{count} {name}" for name, count in meter.calls.items())
+    numbers = " | ".join(f"{number:g}" for number in (*units, sum(units)))
+    print(f"| {what} | {numbers} | {calls} |")
 
 
-def units(meter: Meter) -> tuple[float, float]:
-    """Return what was consumed on the table and on the index."""
-    return meter.write_units["table"], meter.write_units["index"]
-
-
-def measure(running: Engine) -> None:
-    """Print the tables."""
-    one, other = user("grahams"), user("reef")
+def measure(running: Engine, people: tuple[User, User], text: str) -> None:
+    """Print both tables for one kind of message."""
     repository, meter = running.repository()
-    sent = message_groups.create_message_group(
-        repository, one, other, NewMessage(message=TEXT), now=datetime.now(UTC)
-    )
-    group = sent.message.message_group_uuid
-    print("| | table | index | calls |\n|---|---|---|---|")
+    processor = StreamProcessor(repository)
+    conversation = Conversation(repository=repository, people=people, text=text)
 
-    def row(what: str, meter: Meter, messages: int = 1) -> None:
-        table, index = (number / messages for number in units(meter))
-        calls = ", ".join(f"{count} {name}" for name, count in meter.calls.items())
-        print(f"| {what} | {table:g} | {index:g} | {calls} |")
+    def move(*sent: SentMessage) -> Meter:
+        meter.take()
+        processor.process(inserted(*(one.message for one in sent)))
+        return meter.take()
 
-    row("C, new group", meter)
-    message_groups.list_messages(
-        repository, one, group, PageRequest(limit=1)
-    )  # the members are remembered from here on
-    repository, meter = running.repository()
-    write(repository, one, group)
-    row("D", meter)
-    repository, meter = running.repository()
-    write(repository, one, group, name=str(uuid4()))
-    row("D, named", meter)
-    repository, _ = running.repository()
-    newest = write(repository, one, group)
-    move(repository, [newest])
+    print("| | table | rows' index | list index | together | calls |\n|---|---|---|---|---|---|")
+    conversation.begin(named=False)
+    line("C", meter.take())
+    others = (people[0], user("someone"))
+    Conversation(repository=repository, people=others, text=text).begin(named=True)
+    line("C, named", meter.take())
+    conversation.go_on(named=False)  # the members are remembered from here on
+    for named in (False, True):
+        meter.take()
+        sent = conversation.go_on(named=named)
+        line("D, named" if named else "D", meter.take())
+        line("E, warm" if named else "E, cold", move(sent))
+    line("E, the same batch again", move(sent))
 
-    print("\n| K | E a batch: table + index | D + E a message |\n|---|---|---|")
+    print("\n| K | E a batch | E a message | D + E | named D + E |\n|---|---|---|---|---|")
     for size in BATCHES:
-        writer, written = running.repository()
-        batch = [write(writer, one, group) for _ in range(size)]
-        mover, moved = running.repository()
-        move(mover, batch)
-        d, e = sum(units(written)), units(moved)
-        print(f"| {size} | {e[0]:g} + {e[1]:g} | {(d + sum(e)) / size:g} |")
-        again, repeated = running.repository()
-        move(again, batch)
-        assert units(repeated) == (0, 0), "a repeat must not write"
+        together = []
+        for named in (False, True):
+            meter.take()
+            batch = [conversation.go_on(named=named) for _ in range(size)]
+            written = meter.take().write_units.total()
+            moved = move(*batch).write_units.total()
+            together.append((written + moved) / size)
+        numbers = " | ".join(f"{number:.3g}" for number in (moved, moved / size, *together))
+        print(f"| {size} | {numbers} |")
 
 
 if __name__ == "__main__":
+    longest = tuple(
+        user(letter * HANDLE_CHARS, display_name=face * MAX_DISPLAY_NAME_CHARS)
+        for letter, face in zip("ab", "😀😃", strict=True)
+    )
     with engine() as running:
-        measure(running)
+        print("Messages of 200 characters\n")
+        measure(running, (user("grahams"), user("reef")), "x" * 200)
+        print(f"\nThe longest: {MAX_MESSAGE_CHARS:,} characters of four bytes, names likewise\n")
+        measure(running, (longest[0], longest[1]), "😀" * MAX_MESSAGE_CHARS)
