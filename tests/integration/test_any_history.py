@@ -1,11 +1,11 @@
 """Whatever people and operators do in whatever order, the table says one consistent thing.
 
-Random new groups, messages, named sends, deliveries, replays and repairs on the real repository
-(moto), with answers lost on every kind of write.
+Random new groups, messages, named sends, deliveries and replays on the real repository (moto),
+with answers lost on every kind of write.
 """
 
-import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 from typing import Any
@@ -26,10 +26,6 @@ from hypothesis.stateful import (
 )
 from moto import mock_aws
 
-from cruddur.reconcile import run
-from cruddur.reconcile.digest import Rules
-from cruddur.reconcile.group import Reconciler
-from cruddur.reconcile.table import Table
 from local.template import create_table_arguments, read_stack
 from messaging import keys, message_groups
 from messaging.deadline import Deadline
@@ -37,13 +33,15 @@ from messaging.entities import Item, Message, MessageGroup, User
 from messaging.errors import TryAgainError
 from messaging.message_groups import NewMessage, SentMessage
 from messaging.repository import Repository, from_dynamodb
-from messaging.stream import update_message_groups
+from messaging.stream import StreamProcessor
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 from tests.fakes.records import inserted, sequence_number
 
 PEOPLE = (GRAHAMS, REEF, BAYKO)
 STACK = read_stack()
-WRITES = {"put_item", "transact_write_items"}
+WRITES = {"put_item", "transact_write_items", "update_item"}
+
+type Send = Callable[[], SentMessage]
 
 people = st.sampled_from(PEOPLE)
 
@@ -95,13 +93,14 @@ class History(RuleBasedStateMachine):
         self.repository = Repository(
             client, self.table_name, deadline=Deadline(), sleep=lambda _: None
         )
+        self.processor = self.new_environment()
         self.items: list[Item] = []
         self.clock = 0
         self.stream: list[Message] = []
         self.delivered = 0
         # Sends that were answered, by the uuid of their message; named sends by their name.
         self.answered: dict[str, SentMessage] = {}
-        self.named: dict[str, tuple[User, User, str]] = {}
+        self.named: dict[str, Send] = {}
 
     def teardown(self) -> None:
         try:
@@ -115,46 +114,49 @@ class History(RuleBasedStateMachine):
 
     @initialize()
     def first_conversation(self) -> None:
-        self.write(GRAHAMS, REEF, name=None)
+        self.attempt(self.to_person(GRAHAMS, REEF))
 
     @rule(sender=people, receiver=people)
     def write_to(self, sender: User, receiver: User) -> None:
         if sender != receiver:
-            self.write(sender, receiver, name=None)
+            self.attempt(self.to_person(sender, receiver))
 
     @rule(target=names, sender=people, receiver=people, number=st.integers(0, 5))
     def write_named(self, sender: User, receiver: User, number: int) -> str:
         name = str(UUID(int=1000 * PEOPLE.index(sender) + number))
         if sender != receiver and name not in self.named:
-            self.named[name] = (sender, receiver, f"named {name}")
-            self.write(sender, receiver, name=name)
+            self.named[name] = self.to_person(sender, receiver, name=name)
+            self.attempt(self.named[name])
+        return name
+
+    @rule(target=names, sender=people, group=st.integers(0, 2), number=st.integers(6, 9))
+    def go_on_named(self, sender: User, group: int, number: int) -> str:
+        name = str(UUID(int=1000 * PEOPLE.index(sender) + number))
+        groups = self.groups_of(sender)
+        if groups and name not in self.named:
+            self.named[name] = self.to_group(sender, groups[group % len(groups)], name=name)
+            self.attempt(self.named[name])
         return name
 
     @rule(name=names)
     def repeat_named(self, name: str) -> None:
         if name in self.named:
-            sender, receiver, _ = self.named[name]
-            self.write(sender, receiver, name=name)
+            self.attempt(self.named[name])
 
     @rule(sender=people, group=st.integers(0, 2), ahead=st.integers(-3, 3))
     def go_on(self, sender: User, group: int, ahead: int) -> None:
         """A message of a function whose clock is a little off."""
-        groups = self.groups_of(sender)
-        if groups:
-            now = minute(self.clock) + timedelta(seconds=ahead * 45)
-            self.attempt(
-                lambda: message_groups.create_message(
-                    self.repository,
-                    sender,
-                    groups[group % len(groups)],
-                    NewMessage(message=f"at {self.clock}"),
-                    now=now,
-                )
-            )
+        if groups := self.groups_of(sender):
+            off = timedelta(seconds=ahead * 45)
+            self.attempt(self.to_group(sender, groups[group % len(groups)], off=off))
 
     @rule()
     def lose_an_answer(self) -> None:
         self.client.lose = True
+
+    @rule()
+    def start_cold(self) -> None:
+        self.processor = self.new_environment()
 
     @rule(size=st.integers(1, 5))
     def deliver(self, size: int) -> None:
@@ -165,38 +167,29 @@ class History(RuleBasedStateMachine):
         batch = self.stream[: self.delivered][start : start + size]
         self.update(batch[::-1] if backwards else batch)
 
-    @rule(given_up=st.booleans())
-    def reconcile(self, given_up: bool) -> None:
-        """An operator repairs the whole table, now or with a minute's patience."""
-        client: Any = self.client
-        rules = Rules()
-        reconciler = Reconciler(
-            Table(client, self.table_name, deadline=Deadline(), sleep=lambda _: None),
-            rules=run.given_up(rules) if given_up else rules,
-            now=lambda: minute(self.clock),
-            sleep=lambda _: None,
-        )
-        losing = self.client.lose
-        with contextlib.suppress(TryAgainError):
-            for result in run.whole_table(reconciler, workers=1):
-                assert losing or result.left == []
-        self.look()
-
     # ------------------------------------------------------------------ how it happens
 
-    def write(self, sender: User, receiver: User, *, name: str | None) -> None:
-        text = self.named[name][2] if name else f"at {self.clock}"
-        self.attempt(
-            lambda: message_groups.create_message_group(
-                self.repository,
-                sender,
-                receiver,
-                NewMessage(message=text, message_uuid=name),
-                now=minute(self.clock),
-            )
+    def renamed(self, user: User) -> User:
+        """People call themselves something else each time that they write."""
+        return replace(user, display_name=f"{user.handle} at {self.clock}")
+
+    def to_person(self, sender: User, receiver: User, *, name: str | None = None) -> Send:
+        sender = self.renamed(sender)
+        new = NewMessage(message=f"at {self.clock}", message_uuid=name)
+        return lambda: message_groups.create_message_group(
+            self.repository, sender, receiver, new, now=minute(self.clock)
         )
 
-    def attempt(self, send: Callable[[], SentMessage]) -> None:
+    def to_group(
+        self, sender: User, group: str, *, name: str | None = None, off: timedelta = timedelta(0)
+    ) -> Send:
+        sender = self.renamed(sender)
+        new = NewMessage(message=f"at {self.clock}", message_uuid=name)
+        return lambda: message_groups.create_message(
+            self.repository, sender, group, new, now=minute(self.clock) + off
+        )
+
+    def attempt(self, send: Send) -> None:
         self.clock += 1
         try:
             sent = send()
@@ -207,23 +200,21 @@ class History(RuleBasedStateMachine):
             assert known == sent, "a repeat was answered otherwise"
         self.look()
         seen = {message.sk for message in self.stream}
-        self.stream += [m for m in self.messages() if m.sk not in seen]
+        # The template's filter leaves out what made a group.
+        self.stream += [m for m in self.messages() if m.sk not in seen and not m.first]
 
     def update(self, messages: list[Message]) -> list[int]:
         """Invoke E; return the places of the records that are to come again."""
         records = inserted(*messages)
         numbers = [sequence_number(record) for record in records]
-        report = update_message_groups(
-            records,
-            self.repository,
-            sleep=lambda _: None,
-            seconds_left=lambda: 60.0,
-            now=lambda: minute(self.clock),
-            concurrency=1,
-        )
+        report = self.processor.process(records)
         assert report.parked == 0
         self.look()
         return [numbers.index(number) for number in report.failed]
+
+    def new_environment(self) -> StreamProcessor:
+        """Return E as it starts cold."""
+        return StreamProcessor(self.repository, clock=lambda: minute(self.clock), concurrency=1)
 
     def invoke(self, messages: list[Message], size: int) -> None:
         failed = self.update(messages)
@@ -282,8 +273,18 @@ class History(RuleBasedStateMachine):
         for message in sorted(self.messages(), key=lambda m: m.position):
             last[message.message_group_uuid] = message
         for row in self.rows():
-            assert row.sk == last[row.message_group_uuid].sk
+            assert row.last_sk == last[row.message_group_uuid].place
             assert row.message == last[row.message_group_uuid].message
+            theirs = [
+                message
+                for message in self.messages()
+                if message.message_group_uuid == row.message_group_uuid
+                and message.user_uuid != row.owner_uuid
+            ]
+            if theirs:
+                newest = max(theirs, key=lambda m: m.position)
+                assert row.their_sk == newest.place
+                assert row.user_display_name == newest.user_display_name
 
 
 def test_any_history() -> None:

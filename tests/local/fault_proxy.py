@@ -17,8 +17,9 @@ from urllib.parse import urlsplit
 # Longer than the functions wait for an answer.
 SLOW_SECONDS = 2.5
 
-# Every so many-th call goes wrong. E makes few, since it moves a group once a batch.
-PERIODS = {"PutItem": 10, "GetItem": 4, "TransactWriteItems": 6, "Query": 3}
+# Every so many-th call goes wrong. Few are E's, which moves a group once a batch and looks for its
+# rows once in an environment.
+PERIODS = {"PutItem": 2, "UpdateItem": 4, "GetItem": 4, "TransactWriteItems": 6, "Query": 3}
 
 _ERROR = "com.amazonaws.dynamodb.v20120810#"
 
@@ -135,7 +136,7 @@ class FaultProxy(Proxy):
         if rest:
             return None
         faults = [self._throttled, self._refused, self._answer_lost, self._slow, self._broken]
-        if operation in {"PutItem", "TransactWriteItems"}:
+        if operation in {"PutItem", "UpdateItem", "TransactWriteItems"}:
             faults.append(self._conflict)
         return faults[turn % len(faults)]
 
