@@ -6,6 +6,7 @@ One table, for the handlers on moto and for `sam local invoke`.
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -18,7 +19,8 @@ from psycopg2.extras import RealDictCursor
 
 from cruddur.seed import seed_message_groups, seed_users
 from messaging import keys
-from messaging.entities import Item
+from messaging.entities import Item, Message
+from messaging.errors import UnreadableItemError
 from messaging.repository import from_dynamodb, to_dynamodb
 
 if TYPE_CHECKING:
@@ -268,13 +270,14 @@ def differences(name: str, before: Contents, after: Contents) -> list[str]:
 
     Each is a sentence that names the item or the user, what was expected and what was found.
     """
-    return list(_differences(EXPECTED[name], dict(_sks(name, before, after)), before, after))
+    messages = dict(_messages(name, before, after))
+    return list(_differences(EXPECTED[name], messages, before, after))
 
 
 def _differences(
-    expected: Expected, sks: Mapping[str, str], before: Contents, after: Contents
+    expected: Expected, messages: Mapping[str, Message], before: Contents, after: Contents
 ) -> Iterator[str]:
-    yield from _row_differences(expected.shows, sks, before.rows(), after.rows())
+    yield from _row_differences(expected.shows, messages, before.rows(), after.rows())
     yield from _compared("item", before.others(), after.others(), expected.changed)
     yield from _compared("user", before.users, after.users, expected.changed_users)
     added = [pk.partition("#")[0] for pk, sk in after.others().keys() - before.others().keys()]
@@ -285,37 +288,46 @@ def _differences(
         yield f"added should be the users {list(expected.users)}, not {users}"
 
 
-def _sks(name: str, before: Contents, after: Contents) -> Iterator[tuple[str, str]]:
-    """Yield text and sk of the messages that the event holds, or that it made."""
-    for record in event(name).get("Records", ()):
-        if "NewImage" in record["dynamodb"]:
-            message = from_dynamodb(record["dynamodb"]["NewImage"]).get("message", "")
-            yield message, record["dynamodb"]["Keys"]["sk"]["S"]
-    for item in new_messages(before, after):
-        yield item["message"], item["sk"]
+def _messages(name: str, before: Contents, after: Contents) -> Iterator[tuple[str, Message]]:
+    """Yield, by their texts, the messages that the event holds, or that it made."""
+    images = [r["dynamodb"].get("NewImage", {}) for r in event(name).get("Records", ())]
+    for item in [*map(from_dynamodb, images), *new_messages(before, after)]:
+        with suppress(UnreadableItemError):
+            message = Message.from_item(item)
+            yield message.message, message
 
 
 def _row_differences(
     shows: Mapping[str, str],
-    sks: Mapping[str, str],
+    messages: Mapping[str, Message],
     before: Mapping[Slot, Item],
     after: Mapping[Slot, Item],
 ) -> Iterator[str]:
-    """A row is known by its group and its owner: whether its key changes, is no matter here."""
+    """A row stands where it stood, and shows the group's last message and the other's last."""
 
-    def shown(group: str) -> Item:
+    def shown(group: str, row: Item) -> Item:
         if group not in shows:
             return {}
-        text = shows[group]
-        return {"message": text, "sk": sks.get(text, "the sk of a message that is not there")}
+        if shows[group] not in messages:
+            return {"message": shows[group], "last_sk": "of a message that is not there"}
+        last = messages[shows[group]]
+        theirs = [
+            message.place
+            for message in messages.values()
+            if message.message_group_uuid == last.message_group_uuid
+            and message.user_uuid == row["user_uuid"]
+        ]
+        return {"message": last.message, "last_sk": last.place} | (
+            {"their_sk": max(theirs)} if theirs else {}
+        )
 
-    changed = {slot: shown(slot[0]) for slot in before}
+    changed = {slot: shown(slot[0], row) for slot, row in before.items()}
     yield from _compared("row", before, after, changed)
     new = after.keys() - before.keys()
     if len(new) != (2 if "new" in shows else 0):
         yield f"added should be the rows of {'one group' if 'new' in shows else 'none'}, not {new}"
     made = {slot: after[slot] for slot in new}
-    yield from _compared("row", made, made, dict.fromkeys(made, shown("new")))
+    yield from _compared("row", made, made, {slot: shown("new", row) for slot, row in made.items()})
 
 
 def _compared[Key](

@@ -83,7 +83,7 @@ def seen_by_iam(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
 
 @dataclass(frozen=True)
 class Right:
-    """One action of a statement on table or index, for partitions that match a pattern."""
+    """One action of a statement on the table or an index, for partitions that match a pattern."""
 
     action: str
     resource: str

@@ -23,12 +23,14 @@ class Stage:
     aws: Aws
     project: Project
     database_url: str
+    stack_name: str = STACK
+    table_name: str = TABLE
 
     @cached_property
     def parameters(self) -> dict[str, str]:
         """What the stage is deployed with: on demand, with a PostgreSQL that is there."""
         return {
-            "TableName": TABLE,
+            "TableName": self.table_name,
             "DatabaseAuth": "url",
             "DatabaseUrl": self.database_url.replace("postgres@", ""),
             "DatabaseSecret": SECRET,
@@ -41,8 +43,9 @@ class Stage:
         self.aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(owner))
 
     def deploy(self, *, fails: bool = False, **parameters: str) -> None:
+        """Build and deploy, with what the stage is deployed with and `parameters`."""
         self.project.build()
-        self.project.deploy(STACK, self.parameters | parameters, fails=fails)
+        self.project.deploy(self.stack_name, self.parameters | parameters, fails=fails)
 
     @cached_property
     def template(self) -> Stack:
@@ -52,7 +55,9 @@ class Stage:
         return (
             stack.with_created("UserPool", Ref=pool)
             .with_created("UserPoolClient", Ref=client)
-            .with_created("MessagesTable", Ref=TABLE, StreamArn=self.outputs["TableStreamArn"])
+            .with_created(
+                "MessagesTable", Ref=self.table_name, StreamArn=self.outputs["TableStreamArn"]
+            )
             .with_created("FailedRecordsQueue", Ref="", Arn=self.queue_arn)
         )
 
@@ -65,7 +70,7 @@ class Stage:
         return str(attributes["Attributes"]["QueueArn"])
 
     def describe(self) -> dict[str, Any]:
-        stacks = self.aws.client("cloudformation").describe_stacks(StackName=STACK)
+        stacks = self.aws.client("cloudformation").describe_stacks(StackName=self.stack_name)
         return dict(stacks["Stacks"][0])
 
     @property
@@ -80,7 +85,9 @@ class Stage:
     def resources(self) -> list[dict[str, Any]]:
         pages = self.aws.client("cloudformation").get_paginator("list_stack_resources")
         return [
-            r for page in pages.paginate(StackName=STACK) for r in page["StackResourceSummaries"]
+            r
+            for page in pages.paginate(StackName=self.stack_name)
+            for r in page["StackResourceSummaries"]
         ]
 
     def function(self, name: str) -> dict[str, Any]:

@@ -45,16 +45,17 @@ def test_the_schema_was_loaded_by_the_custom_resource(stage: Stage) -> None:
     assert stage.ids["Schema"] == "schema"
 
 
-def test_the_table_has_its_keys_index_and_stream(stage: Stage) -> None:
+def test_the_table_has_its_keys_indexes_and_stream(stage: Stage) -> None:
     dynamodb = stage.aws.client("dynamodb")
     table = dynamodb.describe_table(TableName=TABLE)["Table"]
     wanted = create_table_arguments(stage.template)
     assert table["KeySchema"] == wanted["KeySchema"]
-    (index,) = table["GlobalSecondaryIndexes"]
-    (wanted_index,) = wanted["GlobalSecondaryIndexes"]
-    assert index["IndexName"] == wanted_index["IndexName"] == keys.INDEX_NAME
-    assert index["KeySchema"] == wanted_index["KeySchema"]
-    assert index["Projection"]["ProjectionType"] == "ALL"
+    made = {index["IndexName"]: index for index in table["GlobalSecondaryIndexes"]}
+    assert list(made) == [keys.ROWS_INDEX, keys.LIST_INDEX]
+    for index in wanted["GlobalSecondaryIndexes"]:
+        found = made[index["IndexName"]]
+        assert found["KeySchema"] == index["KeySchema"]
+        assert found["Projection"] == index["Projection"]
     assert table["StreamSpecification"] == wanted["StreamSpecification"]
     assert table["BillingModeSummary"]["BillingMode"] == "PAY_PER_REQUEST"
     assert table["DeletionProtectionEnabled"] is False

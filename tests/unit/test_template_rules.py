@@ -33,6 +33,8 @@ VARIANTS: dict[str, dict[str, str]] = {
     "existing network": {"VpcId": "vpc-1"},
     "public": {"DatabasePublic": "true"},
     "provisioned": {"BillingMode": "PROVISIONED"},
+    "former index": {"RowsIndexProjection": "ALL"},
+    "without that index": {"RowsIndexProjection": "NONE"},
     "restored": {"DatabaseSnapshot": "snapshot"},
     "protected": {"DeletionProtection": "true"},
 }
@@ -160,8 +162,10 @@ def test_every_event_source_has_its_failure_destination(resources: Resources) ->
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
         "Fn::GetAtt": ["FailedRecordsQueue", "Arn"]
     }
-    assert mapping["MaximumRetryAttempts"] > 0
-    assert mapping["MaximumRecordAgeInSeconds"] > 0
+    # What can never succeed is parked; what time mends is tried for more than a day, which is as
+    # long as the stream has it: with a minute at most between two attempts.
+    assert mapping["MaximumRetryAttempts"] * 60 > 24 * 3600
+    assert mapping["MaximumRecordAgeInSeconds"] == -1
     assert mapping["BisectBatchOnFunctionError"] is True
     queue = resources.properties("FailedRecordsQueue")
     assert queue["SqsManagedSseEnabled"] is True
@@ -451,21 +455,49 @@ def test_new_code_never_meets_an_old_schema(resources: Resources) -> None:
         assert "Schema" in listed(resources.all[name].get("DependsOn", [])), name
 
 
-def test_provisioned_throughput_is_five_units_and_grows(variants: dict[str, Resources]) -> None:
-    resources = variants["provisioned"]
-    table = resources.properties("MessagesTable")
+def test_provisioned_throughput_is_five_units(variants: dict[str, Resources]) -> None:
+    table = variants["provisioned"].properties("MessagesTable")
     five = {"ReadCapacityUnits": 5, "WriteCapacityUnits": 5}
-    (index,) = table["GlobalSecondaryIndexes"]
-    assert table["ProvisionedThroughput"] == index["ProvisionedThroughput"] == five
-    targets = resources.of("AWS::ApplicationAutoScaling::ScalableTarget")
-    assert {target["ScalableDimension"] for target in targets.values()} == {
-        f"dynamodb:{what}:{units}"
-        for what in ("table", "index")
-        for units in ("ReadCapacityUnits", "WriteCapacityUnits")
-    }
-    policies = resources.of("AWS::ApplicationAutoScaling::ScalingPolicy")
-    scaled = {policy["ScalingTargetId"]["Ref"] for policy in policies.values()}
-    assert scaled == set(targets)
+    throughput = [index["ProvisionedThroughput"] for index in table["GlobalSecondaryIndexes"]]
+    assert [table["ProvisionedThroughput"], *throughput] == [five, five, five]
+
+
+@pytest.mark.parametrize(("variant", "projection"), [("new", "KEYS_ONLY"), ("former index", "ALL")])
+def test_the_index_of_rows_can_stay_as_an_older_stack_has_it(
+    variants: dict[str, Resources], variant: str, projection: str
+) -> None:
+    rows, lists = indexes(variants[variant])
+    assert (rows["IndexName"], lists["IndexName"]) == (keys.ROWS_INDEX, keys.LIST_INDEX)
+    assert rows["Projection"] == {"ProjectionType": projection}
+    # A member's list is read from the index alone.
+    assert lists["Projection"] == {"ProjectionType": "ALL"}
+
+
+def test_the_index_of_rows_can_be_left_out_to_be_made_anew(
+    variants: dict[str, Resources],
+) -> None:
+    (index,) = indexes(variants["without that index"])
+    assert index["IndexName"] == keys.LIST_INDEX
+    table = variants["without that index"].properties("MessagesTable")
+    # DynamoDB refuses attributes that no key has.
+    named = {a["AttributeName"] for a in table["AttributeDefinitions"] if "AttributeName" in a}
+    in_keys = {k["AttributeName"] for k in (*table["KeySchema"], *index["KeySchema"])}
+    assert named == in_keys
+
+
+def indexes(resources: Resources) -> list[dict[str, Any]]:
+    found = resources.properties("MessagesTable")["GlobalSecondaryIndexes"]
+    return [index for index in found if index != {"Ref": "AWS::NoValue"}]
+
+
+def test_functions_change_after_the_table_so_that_they_find_its_indexes(
+    resources: Resources,
+) -> None:
+    """CloudFormation goes on to what refers to a table when its new index is filled."""
+    for name, function in resources.functions().items():
+        (role,) = set(_named(resources.all, function["Role"]))
+        if TABLE_ARN in [s.get("Resource") for n, s in resources.statements() if n == role]:
+            assert "MessagesTable" in _named(resources.all, resources.all[role]), name
 
 
 # --- operations

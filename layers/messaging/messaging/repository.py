@@ -164,16 +164,22 @@ class Repository:
         """Return who has a row of a group, as the index shows it; it may be behind the table.
 
         One page is enough: whoever shows more rows than there are members is asked for MEMBERS.
+        An index that is being made shows nobody.
         """
-        response = self._call(
-            lambda: self._client.query(
-                TableName=self._table_name,
-                IndexName=keys.ROWS_INDEX,
-                KeyConditionExpression="message_group_uuid = :group",
-                ExpressionAttributeValues=to_dynamodb({":group": message_group_uuid}),
-                ProjectionExpression="pk",
+        try:
+            response = self._call(
+                lambda: self._client.query(
+                    TableName=self._table_name,
+                    IndexName=keys.ROWS_INDEX,
+                    KeyConditionExpression="message_group_uuid = :group",
+                    ExpressionAttributeValues=to_dynamodb({":group": message_group_uuid}),
+                    ProjectionExpression="pk",
+                )
             )
-        )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            return frozenset()
         pks = [str(from_dynamodb(item)["pk"]) for item in response["Items"]]
         return frozenset(filter(None, map(keys.owner_in, pks)))
 
