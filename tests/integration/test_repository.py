@@ -311,6 +311,16 @@ CALLS: list[Callable[[Repository], object]] = [
 ]
 
 
+def test_an_index_that_is_being_made_anew_shows_nobody(repository: Repository) -> None:
+    create(repository, message(1))
+    # What DynamoDB answers for an index that is not there, and for one that is being filled.
+    refused = faulty(repository, [client_error("ValidationException")])
+    assert refused.query_row_owners(GROUP) == set()
+    # No other refusal is taken for that.
+    with pytest.raises(ClientError):
+        faulty(repository, [client_error("AccessDeniedException")]).query_row_owners(GROUP)
+
+
 @pytest.mark.parametrize("call", CALLS)
 def test_a_conflict_is_tried_again(
     repository: Repository, call: Callable[[Repository], object]
