@@ -47,6 +47,21 @@ class Stage:
         self.project.build()
         self.project.deploy(self.stack_name, self.parameters | parameters, fails=fails)
 
+    def deliver_first_messages_too(self) -> None:
+        """Let the mapping pass every new message.
+
+        To the emulator an attribute that is not there does not match, although the filter asks for
+        it not to be there; it would pass none.
+        """
+        aws = self.aws.client("lambda")
+        function = self.ids["UpdateMessageGroups"]
+        (mapping,) = aws.list_event_source_mappings(FunctionName=function)["EventSourceMappings"]
+        (pattern,) = map(json.loads, (f["Pattern"] for f in mapping["FilterCriteria"]["Filters"]))
+        pattern["dynamodb"].pop("NewImage", None)
+        aws.update_event_source_mapping(
+            UUID=mapping["UUID"], FilterCriteria={"Filters": [{"Pattern": json.dumps(pattern)}]}
+        )
+
     @cached_property
     def template(self) -> Stack:
         """The template that was deployed; what it refers to is known by its physical id."""

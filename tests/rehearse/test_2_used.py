@@ -18,6 +18,7 @@ def test_a_conversation_goes_through_all_functions(stage: Stage) -> None:
             f"('{user.uuid}', '{user.handle}', '{user.display_name}', "
             f"'{user.handle}@example.com', '{user.handle}')"
         )
+    stage.deliver_first_messages_too()
     api = stage.gateway
     assert api.get("/api/users/reef/short", by="grahams").body["uuid"] == REEF.uuid
     first = api.post("/api/message_groups", {"handle": "reef", "message": "First"}, by="grahams")
