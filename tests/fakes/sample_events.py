@@ -265,6 +265,11 @@ def new_messages(before: Contents, after: Contents) -> list[Item]:
     ]
 
 
+def messages_to_follow(before: Contents, after: Contents) -> list[Item]:
+    """Return those of them that the mapping's filter lets through to E."""
+    return [item for item in new_messages(before, after) if "first" not in item]
+
+
 def differences(name: str, before: Contents, after: Contents) -> list[str]:
     """Return how the stores differ from what they held and what the event is to leave there.
 

@@ -69,7 +69,7 @@ def invoke(name: str, event: Any) -> Any:
 
 def deliver(before: Contents, after: Contents) -> None:
     """Do what the stream's mapping does with the messages that came."""
-    if messages := [m for m in sample_events.new_messages(before, after) if "first" not in m]:
+    if messages := sample_events.messages_to_follow(before, after):
         event = {"Records": [record(message) for message in messages]}
         assert invoke("update_message_groups", event) == sample_events.ALL_DONE
 

@@ -18,6 +18,9 @@ from tests.fakes.people import BAYKO, GRAHAMS, REEF
 from tests.rehearse.cloud import Project
 from tests.rehearse.stage import Stage
 
+# Each deploys; the first twice.
+pytestmark = pytest.mark.timeout(600)
+
 # A deployment's RowsIndexProjection, and what the indexes hold afterwards.
 STEPS = {
     "ALL": {keys.ROWS_INDEX: "ALL", keys.LIST_INDEX: "ALL"},

@@ -69,7 +69,8 @@ def test_every_route_serves_who_has_an_access_token_and_a_send_moves_the_rows(
         new = api.post("/api/message_groups", json={"handle": "lagoon", "message": "Hello."})
         assert new.status_code == 201
         assert first_group()["uuid"] == new.json()["message_group_uuid"]
-        assert until(cloud.batches, lambda seen: seen >= batches + 2) >= batches + 2
+        # The message that made the group needs no move.
+        assert until(cloud.batches, lambda seen: seen > batches) == batches + 1
 
 
 @pytest.mark.parametrize("key", ROUTES)
@@ -103,7 +104,7 @@ def test_a_sample_event_answers_and_writes_what_it_should(
         batches = cloud.batches()
         assert sample_events.answer(name, invoke(name)) == EXPECTED[name].answer
         after = cloud.stores.read()
-        if sample_events.new_messages(before, after):  # the mapping moves the rows
+        if sample_events.messages_to_follow(before, after):  # the mapping moves the rows
             assert until(cloud.batches, lambda seen: seen > batches) > batches
             after = cloud.stores.read()
         assert not sample_events.differences(name, before, after)
