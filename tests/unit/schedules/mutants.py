@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from cruddur.reconcile.plan import Write
 from messaging import entities, moves, stream
 from messaging.entities import Advance, Item
 from tests.unit.schedules.world import Environment, Key, World, cold_environment
@@ -96,6 +97,14 @@ class DeleteThenPut(World):
         return super().take(key, steps)
 
 
+class UnboundRepair(World):
+    """Repairs as it has read, whatever has come in between."""
+
+    def repair(self, writes: Sequence[Write]) -> bool:
+        self.items |= {write.key: write.new for write in writes if write.new}
+        return True
+
+
 def _copy(module: ModuleType, original: str = "", replacement: str = "") -> dict[str, Any]:
     """Return what is in a module with one expression replaced."""
     source = Path(str(module.__file__)).read_text()
@@ -145,6 +154,7 @@ _IN_THE_TABLE: dict[str, type[World]] = {
     "a look instead of a condition": CompareThenSet,
     "a put of the whole row": WholeRow,
     "delete, then put": DeleteThenPut,
+    "a repair that is not bound to what was read": UnboundRepair,
 }
 _LAST = "last = max(messages, key=lambda message: message.place)"
 _THEIRS = "newest = max(theirs, key=lambda message: message.place)"

@@ -2,8 +2,8 @@
 
 A schedule is how the stream is cut into batches, which records come again, where the function
 crashes, which calls are refused, lose their answer, are sent twice or land late, where a run hangs
-and goes on later, where another runs beside it, which rows the index shows, and where a row's
-owner sets something in it. Exhaustive up to two faults, seeded random beyond.
+and goes on later, where another runs beside it, where reconcile does, which rows the index shows,
+and where a row's owner sets something in it. Exhaustive up to two faults, seeded random beyond.
 """
 
 import logging
@@ -33,6 +33,12 @@ RANDOM_FAULTS = 12
 
 STORIES = [
     Story("one message", (Written("reef", "grahams", 1),)),
+    Story(
+        "a missing row that is repaired",
+        (Written("reef", "grahams", 1), Written("reef", "grahams", 2)),
+        missing=("reef", "grahams"),
+        repaired=True,
+    ),
     Story("an answer", (Written("reef", "grahams", 1), Written("reef", "reef", 2))),
     Story(
         "out of order",

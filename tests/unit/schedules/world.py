@@ -18,6 +18,9 @@ from uuid import UUID
 
 from greenlet import getcurrent, greenlet
 
+from cruddur.reconcile.digest import Rules
+from cruddur.reconcile.group import Reconciler
+from cruddur.reconcile.plan import Write
 from local.batches import Batch, after
 from local.template import StreamMapping
 from messaging import keys
@@ -36,6 +39,7 @@ from messaging.errors import TryAgainError
 from messaging.repository import Repository
 from messaging.stream import Report, StreamProcessor
 from tests.fakes.memory_repository import MemoryRepository
+from tests.fakes.memory_table import MemoryTable
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 from tests.fakes.records import inserted
 from tests.unit.schedules.scheduler import Scheduler
@@ -131,12 +135,15 @@ class Story:
         Of the first messages' keys.
     missing
         A row that somebody has deleted.
+    repaired
+        Somebody runs reconcile, at any time and in the end.
     """
 
     name: str
     messages: tuple[Written, ...]
     offset: float | None = None
     missing: Slot | None = None
+    repaired: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +151,8 @@ class Beginning:
     """What a story leaves in the table and in its stream, and what must come of it."""
 
     items: dict[Key, Item]
+    # Each message is written before its record can be delivered.
+    messages: tuple[Message, ...]
     records: tuple[dict[str, Any], ...]
     # What every list shows in the end.
     end: dict[Slot, Item]
@@ -173,11 +182,10 @@ def beginning(story: Story) -> Beginning:
             first,
         )
         good[group] = [first]
+    messages = tuple(written.message(number) for number, written in enumerate(story.messages))
     records = []
     parked = set()
-    for number, written in enumerate(story.messages):
-        message = written.message(number)
-        table.put_message(message)
+    for written, message in zip(story.messages, messages, strict=True):
         (record,) = inserted(message)
         if written.poison:
             del record["dynamodb"]["NewImage"]["message"]
@@ -191,9 +199,17 @@ def beginning(story: Story) -> Beginning:
     }
     for key, slot in SLOTS.items():
         if slot == story.missing:
-            del table.items[key], end[slot]
+            del table.items[key]
             parked.add(key[1])
-    return Beginning(items=table.items, records=tuple(records), end=end, parked=frozenset(parked))
+            if not story.repaired:
+                del end[slot]
+    return Beginning(
+        items=table.items,
+        messages=messages,
+        records=tuple(records),
+        end=end,
+        parked=frozenset(parked),
+    )
 
 
 def _shown(owner: User, other: User, messages: Sequence[Message]) -> MessageGroup:
@@ -212,7 +228,7 @@ def _shown(owner: User, other: User, messages: Sequence[Message]) -> MessageGrou
     )
 
 
-class World(MemoryRepository):
+class World(MemoryTable):
     """The table, seen by the function under test."""
 
     def __init__(self, story: Story, scheduler: Scheduler, environment: Environment) -> None:
@@ -227,6 +243,8 @@ class World(MemoryRepository):
         self._waiting: dict[str, Callable[[], object]] = {}
         self._marks: dict[Key, Item] = {}
         self._story = beginning(story)
+        self._missing = story.missing
+        self._repaired = story.repaired
         self.items = dict(self._story.items)
 
     # ------------------------------------------------------------------ what E calls
@@ -266,6 +284,40 @@ class World(MemoryRepository):
     def step(self, name: str, key: Key) -> None:
         """Let something else happen inside of what a mutant does in more steps than one."""
         self._happen(name, lambda: None, row=key)
+
+    # ------------------------------------------------------------------ what reconcile calls
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        return self._happen("get", lambda: super(World, self).get(pk, sk))
+
+    def messages(self, message_group_uuid: str) -> Iterator[Item]:
+        read = super().messages
+        return iter(self._happen("read of messages", lambda: [*read(message_group_uuid)]))
+
+    def row_keys(self, message_group_uuid: str) -> list[Key]:
+        owners = self.query_row_owners(message_group_uuid)
+        found = super().row_keys(message_group_uuid)
+        return [key for key in found if keys.owner_in(key[0]) in owners]
+
+    def rows_with(self, owner_uuid: str, other_uuid: str) -> Iterator[Item]:
+        read = super().rows_with
+        return iter(self._happen("read of rows", lambda: [*read(owner_uuid, other_uuid)]))
+
+    def write(self, writes: Sequence[Write]) -> bool:
+        rows = [write.key for write in writes if write.key in SLOTS]
+
+        def write() -> bool:
+            before = {key: self.items.get(key) for key in rows}
+            done = self.repair(writes)
+            for key in rows:
+                self._check_row(key, before[key], self.items.get(key))
+            return done
+
+        return self._happen("repair", write, row=rows[0] if rows else None)
+
+    def repair(self, writes: Sequence[Write]) -> bool:
+        """Write as the table does. Mutants do it in other ways."""
+        return super().write(writes)
 
     # ------------------------------------------------------------------ what goes wrong
 
@@ -307,6 +359,8 @@ class World(MemoryRepository):
         if self._runs < MAX_RUNS:
             yield "a run beside this one", self._run
             yield "the run hangs", self._hang
+            if self._repaired:
+                yield "reconcile", self._reconcile
         if row in self.items:
             yield "its owner's mark", partial(self._mark, row)
 
@@ -355,6 +409,7 @@ class World(MemoryRepository):
                 sizes = [f"batch of {n}" for n in range(len(records) - start, 0, -1)]
                 size = int(self._scheduler.choose_freely(sizes).split()[-1])
                 todo.append(Batch(records=records[start : start + size]))
+                self.put(*self._story.messages[start : start + size])
                 start += size
             batch = todo.popleft()
             report = self._invoke(batch.records)
@@ -369,6 +424,8 @@ class World(MemoryRepository):
                     todo.append(Batch(records=records[int(way.split()[-1]) : start]))
         else:
             raise BrokenError("the shard is held for ever")
+        if self._repaired:
+            self._wait("reconcile", self._reconcile_at_last)
         while self._waiting:
             self._go_on(self._scheduler.choose_freely([*self._waiting]))
         self.check_at_rest()
@@ -385,20 +442,39 @@ class World(MemoryRepository):
 
     def _run(self, processor: StreamProcessor | None = None) -> Report | None:
         """Run the function until it ends or hangs; without `processor` in a new environment."""
-        records = self._records
         environment = processor or self._cold(self)
+        return self._start(partial(environment.process, self._records))
 
-        def run() -> Report | None:
+    def _start[Answer](self, work: Callable[[], Answer]) -> Answer | None:
+        """Work until that is done, the process is gone, or hangs."""
+
+        def run() -> Answer | None:
             try:
-                return environment.process(records)
+                return work()
             except Crash:
                 return None
             finally:
                 self._runs -= 1
 
         self._runs += 1
-        report: Report | None = greenlet(run).switch()
-        return report
+        answer: Answer | None = greenlet(run).switch()
+        return answer
+
+    def _reconcile(self) -> None:
+        assert self._missing
+        group = GROUPS[self._missing[self._missing[0] == "grahams"]]
+        reconciler = Reconciler(
+            self,
+            rules=Rules(),
+            now=lambda: NOON + timedelta(days=1),
+            sleep=lambda _: None,
+        )
+        self._start(partial(reconciler.reconcile, group))
+
+    def _reconcile_at_last(self) -> None:
+        """Run reconcile once more, when nothing goes wrong with it."""
+        self._scheduler.faults = 0
+        self._reconcile()
 
     # ------------------------------------------------------------------ what must be true
 
@@ -407,10 +483,10 @@ class World(MemoryRepository):
         owner, other = SLOTS[key]
         if not row:
             raise BrokenError(f"{owner}'s list lacks the conversation with {other}")
-        if not before:
+        if not before and SLOTS[key] != self._missing:
             raise BrokenError(f"{owner}'s list has a conversation with {other} out of nothing")
         for register in REGISTERS:
-            if row.get(register, "") < before.get(register, ""):
+            if before and row.get(register, "") < before.get(register, ""):
                 raise BrokenError(f"{owner}'s row with {other} has gone back")
         if row != row | self._marks.get(key, {}):
             raise BrokenError(f"what {owner} has set in the row with {other} is undone")
@@ -429,7 +505,7 @@ class World(MemoryRepository):
         for (owner, other), row in rows.items():
             if row != self._story.end[owner, other] | self._marks.get((row["pk"], row["sk"]), {}):
                 raise BrokenError(f"{owner}'s list does not show what {owner} and {other} wrote")
-        if parked != self._story.parked:
+        if parked != self._story.parked and not (self._repaired and not parked):
             raise BrokenError("what cannot be moved is neither in its list nor parked")
 
 
