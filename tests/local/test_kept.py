@@ -1,9 +1,11 @@
 """What was written outlives the local cloud with KEEP=1, also when it was killed."""
 
+import json
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +67,19 @@ def _groups(stack: dict[str, Any], email: str, password: str) -> list[dict[str, 
 
 def engine_of(cloud: LocalCloud) -> psutil.Process:
     """The process of the AWS engine."""
-    (engine,) = [p for p in cloud.children() if p.cmdline()[1:] == ["-P", "-m", "local.engine"]]
-    return engine
+    lines = (cloud.state / "processes.jsonl").read_text().splitlines()
+    (pid,) = [e["pid"] for e in map(json.loads, lines) if e["name"] == "ministack"]
+    return psutil.Process(pid)
 
 
 def _kill_everything(cloud: LocalCloud) -> None:
     """As a container ends: nobody is left to end the engines in order, so that they save."""
     children = cloud.children()
-    for process in [psutil.Process(cloud.process.pid), *children]:
-        process.suspend()
-    for process in [psutil.Process(cloud.process.pid), *children]:
-        process.kill()
+    everyone = [psutil.Process(cloud.process.pid), *children]
+    for act in (psutil.Process.suspend, psutil.Process.kill):
+        for process in everyone:
+            with suppress(psutil.NoSuchProcess):  # whoever saved has ended by then
+                act(process)
     cloud.kill()
     wait_until_gone(children)
 
