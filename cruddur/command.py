@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from cruddur import targets
 from cruddur.output import Output, watch
 from cruddur.targets import Target
-from cruddur.terminal import reports_errors
+from cruddur.terminal import reported_errors
 
 
 class Run:
@@ -51,6 +52,25 @@ class Run:
             typer.echo(target.name, err=True)
         return target
 
+    @staticmethod
+    def refuse_without(needed: str, **given: object) -> None:
+        """Refuse options that would be ignored, since the one that they belong to was not given.
+
+        Parameters
+        ----------
+        given
+            The options by their names, None where they were not given.
+
+        Raises
+        ------
+        typer.BadParameter
+            At least one was.
+        """
+        for name, value in given.items():
+            if value is not None:
+                option = name.replace("_", "-")
+                raise typer.BadParameter(f"--{option} goes with {needed}")
+
     def confirm(self, what: str) -> None:
         """Say what is about to be changed, and ask where that is on AWS.
 
@@ -85,55 +105,72 @@ def command(
         With prod there has to be a stack; otherwise an account is enough.
     """
 
+    usage = f"{words} [prod]".strip()
+
+    class Command(TyperCommand):
+        """Its usage has the words as they are; typer would put brackets around all of them."""
+
+        def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002  # typer names it
+            return ["[OPTIONS]", usage]
+
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         def typed(
             arguments: list[str] | None = None,
             *,
             as_json: bool = False,
             verbose: bool = False,
-            stack: str = targets.STACK_NAME,
+            stack: str | None = None,
             yes: bool = False,
             **options: Any,
         ) -> None:
             rest, prod = targets.without_prod(arguments or [])
             if not least <= len(rest) <= most:
-                usage = f"{words} [prod]".strip()
                 raise typer.BadParameter(f"the arguments are {usage}")
+            if stack and not prod:
+                raise typer.BadParameter("--stack goes with prod")
+            name = stack or targets.STACK_NAME
 
             def find() -> Target:
                 if needs_stack or not prod:
-                    found = targets.target(prod=prod, stack_name=stack)
+                    found = targets.target(prod=prod, stack_name=name)
                 else:
-                    found = targets.stack_or_account(stack)
+                    found = targets.stack_or_account(name)
                 return dataclasses.replace(found, watch=watch) if verbose else found
 
             output = Output(as_json=as_json)
-            function(Run(words=rest, find=find, output=output, yes=yes), **options)
+            with reported_errors(prod=prod):
+                function(Run(words=rest, find=find, output=output, yes=yes), **options)
 
         hidden = set() if changes else {"yes"}
         _, *own = inspect.signature(function, eval_str=True).parameters.values()
         common = [p for p in _COMMON if p.name not in hidden]
-        typed.__signature__ = inspect.Signature([_arguments(words), *own, *common])  # type: ignore[attr-defined]  # typer reads it
-        typed.__annotations__ = {p.name: p.annotation for p in (_arguments(words), *own, *common)}
+        parameters = [_ARGUMENTS, *own, *common]
+        typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+        typed.__annotations__ = {p.name: p.annotation for p in parameters}
         typed.__doc__ = function.__doc__
-        group.command(name)(reports_errors(typed))
+        group.command(name, cls=Command, epilog=_WHERE)(typed)
         return function
 
     return decorate
 
 
-def _arguments(words: str) -> inspect.Parameter:
-    shown = typer.Argument(
-        metavar=f"{words} [prod]".strip(),
-        help="prod: on AWS; otherwise in the running local cloud.",
-        autocompletion=lambda incomplete: [w for w in [targets.PROD] if w.startswith(incomplete)],
-    )
-    return inspect.Parameter(
-        "arguments",
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        default=None,
-        annotation=Annotated[list[str] | None, shown],
-    )
+# Of all commands, below their options.
+_WHERE = "With prod as the last word on AWS, otherwise in the running local cloud."
+
+_ARGUMENTS = inspect.Parameter(
+    "arguments",
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    default=None,
+    annotation=Annotated[
+        list[str] | None,
+        typer.Argument(
+            hidden=True,  # the usage and the epilog say it better
+            autocompletion=lambda incomplete: [
+                word for word in [targets.PROD] if word.startswith(incomplete)
+            ],
+        ),
+    ],
+)
 
 
 def _option(name: str, kind: Any, default: Any, flag: str, text: str) -> inspect.Parameter:
@@ -148,6 +185,9 @@ def _option(name: str, kind: Any, default: Any, flag: str, text: str) -> inspect
 _COMMON = [
     _option("as_json", bool, False, "--json", "One JSON object a line, nothing else on stdout."),
     _option("verbose", bool, False, "--verbose", "The answers of AWS as they come, on stderr."),
-    _option("stack", str, targets.STACK_NAME, "--stack", "With prod: the CloudFormation stack."),
+    _option(
+        *("stack", str | None, None, "--stack"),
+        f"With prod: the CloudFormation stack, if it is not {targets.STACK_NAME}.",
+    ),
     _option("yes", bool, False, "--yes", "With prod: do not ask."),
 ]

@@ -69,6 +69,12 @@ class Output:
         typer.echo(json.dumps(row, default=_json))
 
 
+def quantity(number: int, noun: str) -> str:
+    """Return a number with its noun, as in "1 group" and "2 groups"."""
+    nouns = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number} {noun if number == 1 else nouns}"
+
+
 def watch(operation: str, answer: Any) -> None:
     """Print an answer as it came, on stderr; but never a secret."""
     shown = "(not shown)" if operation in _SECRET else answer

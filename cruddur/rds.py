@@ -26,6 +26,8 @@ def update_sg_rule(
 
     The rule that the same person made before is replaced; other rules stay.
     """
+    if close and address:
+        raise typer.BadParameter("give one of --address and --close")
     if not run.target.is_prod:
         raise CommandError("The local database needs no rule: add prod for the one on AWS.")
     group = require_public(run.target)

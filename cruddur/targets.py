@@ -8,6 +8,7 @@ and the names of table and pool come from the stack's outputs.
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
+import typer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -32,6 +34,10 @@ _PATIENT = Config(
     max_pool_connections=16,
 )
 _CONNECT_SECONDS = 2.0
+# Engines on this machine answer at once, or hang: no more than two attempts of 20 s.
+_LOCAL = _PATIENT.merge(Config(proxies={}, retries={"total_max_attempts": 2, "mode": "standard"}))
+# Nobody should sit before a terminal for longer without knowing what it waits for.
+_SILENT_SECONDS = 3.0
 
 
 type Watch = Callable[[str, Any], None]
@@ -73,6 +79,7 @@ class Target:
         make: Any = self.session.client
         merged = self.config.merge(config) if config else self.config
         client = make(service, endpoint_url=self.endpoint_url, config=merged)
+        _say_what_is_waited_for(client, self.name)
         if watch := self.watch:
             client.meta.events.register(
                 "after-call", lambda model, parsed, **_: watch(model.name, parsed)
@@ -90,6 +97,31 @@ class Target:
         if value := self.outputs.get(name):
             return value
         raise TargetError(f"{self.name} has no output {name}: bring it up to this version first.")
+
+
+def _say_what_is_waited_for(client: Any, name: str) -> None:
+    """Say once on stderr that a call of `client` takes long."""
+    timer = "cruddur.timer"
+    said = threading.Event()
+
+    def say() -> None:
+        if not said.is_set():
+            said.set()
+            typer.echo(f"Waiting for {name} to answer ...", err=True)
+
+    def begin(context: dict[str, Any], **_: Any) -> None:
+        if not said.is_set():
+            context[timer] = threading.Timer(_SILENT_SECONDS, say)
+            context[timer].daemon = True
+            context[timer].start()
+
+    def end(context: dict[str, Any], **_: Any) -> None:
+        if started := context.pop(timer, None):
+            started.cancel()
+
+    client.meta.events.register("before-call", begin)
+    client.meta.events.register("after-call", end)
+    client.meta.events.register("after-call-error", end)
 
 
 def without_prod(arguments: Sequence[str]) -> tuple[list[str], bool]:
@@ -144,8 +176,7 @@ def _local() -> Target:
         is_prod=False,
         outputs={name: value for name, value in stack.items() if isinstance(value, str)},
         session=_session_of_no_shell(stack),
-        # Not through a proxy of the shell either.
-        config=_PATIENT.merge(Config(proxies={})),
+        config=_LOCAL,  # not through a proxy of the shell either
         endpoint_url=url,
     )
 

@@ -7,6 +7,7 @@ import typer
 from cruddur import database
 from cruddur.cognito.pool import list_sign_ins
 from cruddur.command import Run
+from cruddur.output import quantity
 from cruddur.terminal import FAILURE
 from directory.sign_ins import REFUSED, State
 
@@ -41,8 +42,9 @@ def link_sign_ins(run: Run, *, relink: bool) -> bool:
     left = sum(finding["state"] in refused for finding in findings)
     if left:
         typer.echo(
-            f"{left} sign-ins are not linked: they need the row's e-mail address, verified, and a "
-            "row that is not linked yet (--relink where you are sure that it is the same person).",
+            f"Not linked: {quantity(left, 'sign-in')}. To be linked, one needs the row's e-mail "
+            "address, verified, and a row that is not linked yet (--relink where you are sure that "
+            "it is the same person).",
             err=True,
         )
     return not left

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from cruddur.targets import Target
 
@@ -26,6 +27,18 @@ def list_sign_ins(target: Target, *, handle: str | None = None) -> Iterator[dict
             row = _row(user)
             if handle is None or row["handle"].lower() == handle.lower():
                 yield row
+
+
+def sign_in(target: Target, cognito_user_id: str) -> dict[str, Any] | None:
+    """Return the sign-in with an id, as `list_sign_ins` does; None if there is none."""
+    try:
+        sub = str(UUID(cognito_user_id))  # or it could be no filter
+    except ValueError:
+        return None
+    found = target.client("cognito-idp").list_users(
+        UserPoolId=target.output("UserPoolId"), Filter=f'sub = "{sub}"'
+    )["Users"]
+    return _row(found[0]) if found else None
 
 
 def _row(user: Any) -> dict[str, Any]:

@@ -82,5 +82,9 @@ def _email(run: Run, handle: str) -> str:
                 return user.email
     found = list(list_sign_ins(run.target, handle=handle))
     if len(found) != 1:
-        raise CommandError(f"{len(found)} sign-ins have the handle {handle}.")
+        raise CommandError(
+            f"{len(found)} sign-ins have the handle {handle}: name one by its e-mail address."
+            if found
+            else f"No sign-in has the handle {handle}: see bin/cognito/list-users."
+        )
     return str(found[0]["email"])

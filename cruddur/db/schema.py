@@ -6,7 +6,8 @@ import typer
 
 from cruddur import database
 from cruddur.command import Run
-from cruddur.ddb.load import load_user
+from cruddur.ddb.load import DEFAULT_RANDOM_SEED, load_user
+from cruddur.output import quantity
 from cruddur.seed import seed_rows
 from directory.sign_ins import MOCK
 
@@ -35,14 +36,21 @@ def seed(
     users: Annotated[
         int, typer.Option(min=0, help="Also the users of bin/ddb/seed --messages, so many.")
     ] = 0,
-    random_seed: Annotated[int, typer.Option(min=0, help="With --users: as there.")] = 1,
+    random_seed: Annotated[
+        int | None,
+        typer.Option(min=0, help=f"With --users: as there. [default: {DEFAULT_RANDOM_SEED}]"),
+    ] = None,
 ) -> None:
     """Write the users of db/seed and one activity; rows that are there keep their sign-in."""
+    if not users:
+        run.refuse_without("--users", random_seed=random_seed)
+    chosen = DEFAULT_RANDOM_SEED if random_seed is None else random_seed
     run.confirm("This writes example users.")
     rows = seed_rows()
     rows["users"] += [
         vars(user) | {"email": f"{user.handle}@example.com", "cognito_user_id": MOCK}
-        for user in (load_user(random_seed, number) for number in range(users))
+        for user in (load_user(chosen, number) for number in range(users))
     ]
     done = database.perform(run.target, "seed", **rows)
-    run.output.result(f"Wrote {done['users']} users and {done['activities']} activities.", **done)
+    written = [quantity(done["users"], "user"), quantity(done["activities"], "activity")]
+    run.output.result(f"Wrote {' and '.join(written)}.", **done)

@@ -11,6 +11,7 @@ import typer
 from cruddur import database
 from cruddur.command import Run
 from cruddur.errors import CommandError
+from cruddur.output import quantity
 from cruddur.targets import Target
 from directory.config import RDS_CERTIFICATES
 
@@ -28,7 +29,7 @@ def kill_all(run: Run) -> None:
     """End all sessions on the database but this one; the functions connect again."""
     run.confirm("This ends all sessions on the database.")
     ended = database.perform(run.target, "kill-all")["ended"]
-    run.output.result(f"Ended {ended} sessions.", ended=ended)
+    run.output.result(f"Ended {quantity(ended, 'session')}.", ended=ended)
 
 
 def connect(
@@ -43,6 +44,8 @@ def connect(
     With prod the database has to be public (DatabasePublic), and opened to this address by
     bin/rds/update-sg-rule. --json only prints where it would connect.
     """
+    if statement and run.output.as_json:
+        raise typer.BadParameter("--json only prints where it would connect: leave out --command")
     arguments, environment = _where(run.target)
     if run.output.as_json:
         run.output.json({"arguments": arguments})

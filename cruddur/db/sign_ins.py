@@ -6,7 +6,10 @@ import typer
 
 from cruddur import database
 from cruddur.cognito.link import fail_unless, link_sign_ins
+from cruddur.cognito.pool import sign_in
 from cruddur.command import Run
+from cruddur.errors import CommandError
+from directory.sign_ins import MOCK
 
 
 def update_cognito_user_ids(
@@ -30,14 +33,26 @@ def update_cognito_user_ids(
 
 
 def set_cognito_id(run: Run) -> None:
-    """Link one row with a sign-in, whatever it was linked with; MOCK for none."""
+    """Link one row with a sign-in of the user pool, whatever it was linked with; MOCK for none.
+
+    An id that no sign-in has is refused: nobody could reach the account any more.
+    """
     handle, cognito_user_id = run.words
-    run.confirm(f"This gives the account of {handle} to {cognito_user_id}.")
+    whom = "nobody"
+    if cognito_user_id != MOCK:
+        found = sign_in(run.target, cognito_user_id)
+        if found is None:
+            raise CommandError(
+                f"No sign-in has the id {cognito_user_id}: see bin/cognito/list-users."
+            )
+        whom = f"{found['email']}, who signed up as {found['handle'] or 'nobody'}"
+        cognito_user_id = found["cognito_user_id"]
+    run.confirm(f"This gives the account of {handle} to {whom}.")
     row = database.perform(
         run.target, "set-cognito-id", handle=handle.lstrip("@"), cognito_user_id=cognito_user_id
     )
     run.output.result(
-        f"{row['handle']} has the cognito_user_id {cognito_user_id}.",
+        f"{row['handle']} has the cognito_user_id {cognito_user_id}: it is {whom}.",
         **row,
         cognito_user_id=cognito_user_id,
     )

@@ -11,6 +11,7 @@ from cruddur.cognito.link import fail_unless, link_sign_ins
 from cruddur.command import Run
 from cruddur.db.schema import schema_load, seed
 from cruddur.errors import CommandError
+from cruddur.output import quantity
 
 # Of every PostgreSQL server; a database cannot be dropped from within.
 _MAINTENANCE = "postgres"
@@ -34,7 +35,7 @@ def drop(run: Run) -> None:
     """
     url = _local_url(run)
     name = _name(url)
-    typer.echo(f"This deletes the database {name} with {_users(url)} users.", err=True)
+    typer.echo(f"This deletes the database {name} with {quantity(_users(url), 'user')}.", err=True)
     _execute(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
     run.output.result(f"Dropped the database {name}.", database=name, dropped=True)
 

@@ -15,6 +15,8 @@ from uuid import UUID, uuid5
 from messaging import keys
 from messaging.entities import Members, Message, MessageGroup, Pair, User
 
+DEFAULT_RANDOM_SEED = 1
+
 # Never in the future, and the same on every day.
 _BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 _WITHIN = timedelta(days=180)

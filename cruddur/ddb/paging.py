@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from cruddur.command import Run
 from messaging.entities import Item
 from messaging.errors import TryAgainError
 from messaging.repository import from_dynamodb, to_dynamodb
@@ -45,6 +46,11 @@ class Reading:
         """Yield the items."""
         for page in self.pages():
             yield from page
+
+
+def cost(run: Run, reading: Reading) -> str:
+    """Return what a reading has cost, to follow a number of rows; locally it costs nothing."""
+    return f", {reading.capacity:g} read units" if run.target.is_prod else ""
 
 
 class BatchWriter:

@@ -1,5 +1,6 @@
 """``bin/ddb/patterns/*``: the queries behind the API's lists, as an operator looks at them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, takewhile
@@ -9,8 +10,9 @@ import typer
 
 from cruddur import database
 from cruddur.command import Run
-from cruddur.ddb.paging import Reading
+from cruddur.ddb.paging import Reading, cost
 from cruddur.errors import CommandError
+from cruddur.output import quantity
 from cruddur.seed import seed_message_groups
 from messaging import keys
 from messaging.entities import Item, Pair
@@ -56,12 +58,15 @@ def get_conversation(
     handle it is the one with that user's newest message, with none the seeded one.
     """
     group = _group(run, run.words)
-    _print(
-        run,
-        _List.of_messages(group),
-        _Page(limit=limit, cursor=cursor, since=since, until=until),
-        empty=f"There is no message in the group {group}.",
-    )
+    messages = _List.of_messages(group)
+
+    def why_empty() -> str:
+        if _newest(run, messages) is None:
+            raise CommandError(f"There is no message in a message group {group}.")
+        return f"There is no message in the group {group} in that time."
+
+    page = _Page(limit=limit, cursor=cursor, since=since, until=until)
+    _print(run, messages, page, why_empty=why_empty)
 
 
 def list_conversations(
@@ -81,7 +86,7 @@ def list_conversations(
         run,
         _List.of_message_groups(_user_uuid(run, who)),
         _Page(limit=limit, cursor=cursor, since=since, until=until),
-        empty=f"{who} has no message group.",
+        why_empty=lambda: f"{who} has no message group.",
     )
 
 
@@ -139,23 +144,30 @@ class _Page:
         return keys.format_time(self.since.astimezone()) if self.since else ""
 
 
-def _print(run: Run, rows: _List, page: _Page, *, empty: str) -> None:
+def _print(run: Run, rows: _List, page: _Page, *, why_empty: Callable[[], str]) -> None:
     # One row more than the page tells whether it is the last.
     reading = rows.newest(run, limit=page.limit + 1, before=page.before)
     found = takewhile(lambda item: str(item[rows.sort]) >= page.low, reading.items())
     items = list(islice(found, page.limit + 1))
     shown = items[: page.limit]
+    empty = "" if shown else why_empty()
     for item in reversed(shown):
         run.output.line(_line(item, rows.sort), item)
     cursor = str(shown[-1][rows.sort]) if len(items) > page.limit else None
     if run.output.as_json:
-        run.output.json({"summary": {"read_units": reading.capacity, "cursor": cursor}})
+        units = {"read_units": reading.capacity} if run.target.is_prod else {}
+        run.output.json({"summary": units | {"cursor": cursor}})
         return
-    if not shown:
+    if empty:
         typer.echo(empty, err=True)
-    typer.echo(f"{len(shown)} rows, {reading.capacity:g} read units.", err=True)
+    typer.echo(f"{quantity(len(shown), 'row')}{cost(run, reading)}.", err=True)
     if cursor:
         typer.echo(f"Older ones: --cursor '{cursor}'", err=True)
+
+
+def _newest(run: Run, rows: _List) -> Item | None:
+    """Return the newest row of a list."""
+    return next(rows.newest(run, limit=1).items(), None)
 
 
 def _line(item: Item, sort: str) -> str:
@@ -185,8 +197,8 @@ def _group(run: Run, words: list[str]) -> str:
         return uuid
     users = [_user_uuid(run, word) for word in words]
     if len(users) == 1:
-        for item in _List.of_message_groups(users[0]).newest(run, limit=1).items():
-            return str(item["message_group_uuid"])
+        if newest := _newest(run, _List.of_message_groups(users[0])):
+            return str(newest["message_group_uuid"])
         raise CommandError(f"{words[0]} has no message group.")
     try:
         pk = keys.pair_pk(*users)

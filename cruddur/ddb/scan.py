@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from cruddur.command import Run
-from cruddur.ddb.paging import Reading
+from cruddur.ddb.paging import Reading, cost
+from cruddur.output import quantity
 
 
 def scan(
@@ -22,5 +23,5 @@ def scan(
     for item in itertools.islice(reading.items(), limit or None):
         items += 1
         rest = "  ".join(f"{name}={item[name]}" for name in sorted(item.keys() - {"pk", "sk"}))
-        run.output.line(f"{item['pk']}  {item['sk']}  {rest}", item)
-    typer.echo(f"{items} items, {reading.capacity:g} read units.", err=True)
+        run.output.line(f"{item['pk']}  {item['sk']}  {rest}", item, cut=False)
+    typer.echo(f"{quantity(items, 'item')}{cost(run, reading)}.", err=True)

@@ -11,9 +11,16 @@ import typer
 from rich.progress import Progress
 
 from cruddur.command import Run
-from cruddur.ddb.load import LoadGroup, TooManyGroupsError, load_groups, load_messages
+from cruddur.ddb.load import (
+    DEFAULT_RANDOM_SEED,
+    LoadGroup,
+    TooManyGroupsError,
+    load_groups,
+    load_messages,
+)
 from cruddur.ddb.paging import BATCH_ITEMS, BatchWriter, Reading
 from cruddur.errors import CommandError
+from cruddur.output import quantity
 from cruddur.parallel import in_parallel
 from cruddur.seed import seed_message_groups, write_conversations
 from cruddur.terminal import progress_bar
@@ -21,6 +28,9 @@ from messaging.deadline import Deadline
 from messaging.repository import Repository
 
 _WORKERS = 4
+# Of a load.
+_USERS = 50
+_GROUPS = 100
 
 
 def seed(
@@ -29,11 +39,22 @@ def seed(
     messages: Annotated[
         int, typer.Option(min=0, help="For load tests: so many messages; 0: those of db/seed.")
     ] = 0,
-    users: Annotated[int, typer.Option(min=2, help="With --messages: between so many users.")] = 50,
-    groups: Annotated[int, typer.Option(min=1, help="With --messages: in so many groups.")] = 100,
+    users: Annotated[
+        int | None,
+        typer.Option(min=2, help=f"With --messages: between so many users. [default: {_USERS}]"),
+    ] = None,
+    groups: Annotated[
+        int | None,
+        typer.Option(min=1, help=f"With --messages: in so many groups. [default: {_GROUPS}]"),
+    ] = None,
     random_seed: Annotated[
-        int, typer.Option(min=0, help="With --messages: the same seed makes the same items.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=0,
+            help="With --messages: the same seed makes the same items. "
+            f"[default: {DEFAULT_RANDOM_SEED}]",
+        ),
+    ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Empty the table first.")] = False,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Calls at a time.")] = _WORKERS,
 ) -> None:
@@ -42,15 +63,21 @@ def seed(
     The same again changes nothing; what was interrupted is completed. Group rows show the last
     message from the start. The users of a load are rows of the directory after bin/db/seed --users.
     """
+    if not messages:
+        run.refuse_without("--messages", users=users, groups=groups, random_seed=random_seed)
     try:
         load = messages and load_groups(
-            users=users, groups=groups, messages=messages, random_seed=random_seed
+            users=_USERS if users is None else users,
+            groups=_GROUPS if groups is None else groups,
+            messages=messages,
+            random_seed=DEFAULT_RANDOM_SEED if random_seed is None else random_seed,
         )
     except TooManyGroupsError as error:
         raise typer.BadParameter(str(error)) from error
     if reset and run.target.is_prod:
         raise CommandError("A table on AWS is not emptied: --reset is for the local cloud.")
-    run.confirm(f"This writes {messages or 'the seeded'} messages.")
+    what = quantity(messages, "message") if messages else "the seeded messages"
+    run.confirm(f"This writes {what}.")
     table = _Table(
         client=run.target.client("dynamodb"),
         name=run.target.output("TableName"),
@@ -68,9 +95,10 @@ def seed(
             write_conversations(table.repository, datetime.now(UTC))
             written = sum(len(group.messages) for group in seed_message_groups())
     seconds = time.monotonic() - began
+    rate = f"{seconds:.1f} s, {written / seconds:.0f} a second"
     run.output.result(
-        (f"Deleted {deleted} items. " if reset else "")
-        + f"Wrote {written} messages in {seconds:.1f} s, {written / seconds:.0f} a second.",
+        (f"Deleted {quantity(deleted, 'item')}. " if reset else "")
+        + f"Wrote {quantity(written, 'message')} in {rate}.",
         deleted=deleted,
         messages=written,
         seconds=round(seconds, 3),

@@ -7,6 +7,7 @@ from botocore.exceptions import ClientError
 
 from cruddur.command import Run
 from cruddur.errors import CommandError
+from cruddur.output import quantity
 from cruddur.targets import Target
 
 _STREAM_IS_LOST = (
@@ -79,12 +80,15 @@ def drop(run: Run) -> None:
     (name,) = run.words
     target = run.target
     dynamodb = target.client("dynamodb")
-    table = dynamodb.describe_table(TableName=name)["Table"]
+    try:
+        table = dynamodb.describe_table(TableName=name)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException as error:
+        raise CommandError(f"There is no table {name}: see bin/ddb/list-tables.") from error
     if target.is_prod:
         _refuse_what_a_stack_owns(target, name)
     items = table.get("ItemCount", 0)
     about = "about " if target.is_prod else ""
-    what = f"This deletes the table {name} with {about}{items} items."
+    what = f"This deletes the table {name} with {about}{quantity(items, 'item')}."
     run.confirm(what)
     typer.echo(what, err=True)
     dynamodb.delete_table(TableName=name)

@@ -10,6 +10,7 @@ import typer
 from rich import progress as rich_progress
 
 from cruddur.command import Run
+from cruddur.output import quantity
 from cruddur.reconcile import run as runs
 from cruddur.reconcile.destination import Destination
 from cruddur.reconcile.digest import Rules
@@ -186,9 +187,10 @@ class _Report:
             counts = {"groups": self.groups, "repaired": self.repaired, "left": self.left}
             typer.echo(json.dumps({"summary": counts | {"dry_run": self._dry_run}}))
             return
-        what = "findings" if self._dry_run else "left unequal"
+        left = quantity(self.left, "finding") if self._dry_run else f"{self.left} left unequal"
         typer.echo(
-            f"{self.groups} groups, {self.repaired} differences repaired, {self.left} {what}."
+            f"{quantity(self.groups, 'group')}, "
+            f"{quantity(self.repaired, 'difference')} repaired, {left}."
         )
 
     def how_to_resume(self, resume_from: str | None) -> str:
@@ -198,5 +200,5 @@ class _Report:
         if resume_from is None or not last:
             return sentence + "Run the command again."
         if self.left:
-            sentence += f"{self.left} findings above are left. "
+            sentence += f"{quantity(self.left, 'finding')} above left. "
         return sentence + f"Go on with --resume-from {last}"

@@ -11,6 +11,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,10 +19,15 @@ import botocore.client
 import psycopg2
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
 from typer.testing import CliRunner, Result
 
-from cruddur import rds, targets
+from cruddur import output, rds, targets
 from cruddur.cli import app
 from cruddur.output import Output
 from cruddur.seed import seed_users
@@ -190,6 +196,13 @@ def rows(url: str, statement: str) -> list[Any]:
     return found
 
 
+def execute(url: str, statement: str) -> None:
+    connection = psycopg2.connect(url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+    connection.close()
+
+
 def make_sign_in(pool: str, handle: str, *, email: str = "", unproven: bool = False) -> str:
     """Return the cognito_user_id of a new sign-in."""
     address = email or f"{handle}@example.com"
@@ -291,7 +304,7 @@ def all_reads(calls: Calls) -> bool:
 CHANGING = [
     *("ddb drop other", "ddb seed", "ddb seed --messages 100", "ddb reconcile"),
     *("db schema-load", "db migrate", "db seed", "db kill-all", "db update_cognito_user_ids"),
-    *("db set-cognito-id grahams x", "db connect", "rds update-sg-rule --address 192.0.2.7"),
+    *("db set-cognito-id grahams MOCK", "db connect", "rds update-sg-rule --address 192.0.2.7"),
     "cognito create-user somebody --email somebody@example.com",
 ]
 
@@ -318,7 +331,10 @@ def test_no_table_no_pool_no_database_no_schema(local: dict[str, str], database:
     local["TableName"] = "none"
     for command in ("scan", "patterns list-conversations " + seed_users()[0].user.uuid, "seed"):
         assert "run bin/ddb/schema-load" in sentence(run("ddb", *command.split()))
-    assert "no such table" in sentence(run("ddb", "drop", "none"))
+    # A mistyped name is no reason to make a table.
+    assert (
+        sentence(run("ddb", "drop", "none")) == "There is no table none: see bin/ddb/list-tables."
+    )
     local["UserPoolId"] = "us-east-1_none"
     assert "no such user pool" in sentence(run("cognito", "list-users"))
     for command in ("sessions", "migrate", "seed"):
@@ -350,6 +366,54 @@ def test_no_way_to_aws(error: Exception, said: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", refuse)
     assert said in sentence(run("cognito", "list-users", "prod"))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ReadTimeoutError(endpoint_url="http://127.0.0.1:1"), "The local cloud does not answer"),
+        (EndpointConnectionError(endpoint_url="http://127.0.0.1:1"), "local cloud does not answer"),
+        (_error("AccessDenied", "Scan"), "The local cloud refuses"),
+        (_error("ExpiredToken", "Scan"), "The local cloud refuses"),
+        (_error("ResourceNotFoundException", "ListUsers"), "start the local cloud again"),
+    ],
+)
+def test_what_the_local_engine_says_is_not_called_the_word_of_aws(
+    error: Exception, said: str, local: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", refuse)
+    heard = sentence(run("ddb", "scan"))
+    assert said in heard
+    assert "AWS" not in heard
+
+
+def test_a_missing_table_is_not_to_be_made_by_hand_on_aws(prod: dict[str, str]) -> None:
+    prod["TableName"] = "none"
+    assert sentence(run("ddb", "scan", "prod")) == "There is no such table: deploy the stack again."
+
+
+def test_whoever_waits_is_told_what_for_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An engine that takes connections and does not answer, as a stopped process does."""
+    monkeypatch.setattr(targets, "_SILENT_SECONDS", 0.01)
+    impatient = targets._LOCAL.merge(Config(read_timeout=0.5))
+    monkeypatch.setattr(targets, "_LOCAL", impatient)
+    monkeypatch.setenv("LOCAL_STATE", str(tmp_path))
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        stack = {"EndpointUrl": url, "Region": "us-east-1", "TableName": "t"}
+        (tmp_path / "stack.json").write_text(json.dumps(stack))
+        result = run("ddb", "scan")
+    assert result.exit_code == 1
+    waiting, gave_up = result.stderr.splitlines()
+    assert waiting == "Waiting for the local cloud to answer ..."
+    assert gave_up.startswith("The local cloud does not answer")
 
 
 def test_no_stack_and_a_stack_without_what_is_needed(prod: dict[str, str], calls: Calls) -> None:
@@ -426,11 +490,24 @@ def test_a_seed_is_the_same_however_often_and_scanned_whole(local: dict[str, str
     assert len(items) == 120
     shown = run("ddb", "scan", "--limit", "3")
     assert len(shown.stdout.splitlines()) == 3
-    assert shown.stderr.startswith("3 items, ")
-    assert shown.stderr.endswith(" read units.\n")
+    assert shown.stderr == "3 items.\n"
+    assert run("ddb", "scan", "--limit", "1").stderr == "1 item.\n"
     verbose = run("ddb", "scan", "--limit", "1", "--json", "--verbose")
     assert len(lines(verbose)) == 1
     assert '"LastEvaluatedKey"' in verbose.stderr
+
+
+def test_a_scan_shows_more_than_keys_on_a_terminal(
+    local: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The keys of a message alone fill a hundred columns."""
+    assert run("ddb", "seed").exit_code == 0
+    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr(output, "sys", terminal)
+    monkeypatch.setenv("COLUMNS", "100")
+    shown = run("ddb", "scan").stdout
+    assert "Same time next month." in shown
+    assert all("=" in line for line in shown.splitlines())
 
 
 # The patterns.
@@ -459,7 +536,6 @@ def test_a_conversation_is_shown_page_by_page(conversations: dict[str, str]) -> 
     while True:
         *page, last = lines(run(*command, "40", *cursor))
         texts = [row["message"] for row in page] + texts
-        assert last["summary"]["read_units"] > 0
         if not last["summary"]["cursor"]:
             break
         cursor = ["--cursor", last["summary"]["cursor"]]
@@ -475,7 +551,7 @@ def test_the_listing_is_handle_local_time_and_text(
     first, *_ = shown.stdout.splitlines()
     assert first.startswith("grahams          ")
     assert "  The new tide tables are out." in first
-    assert "6 rows, " in shown.stderr
+    assert shown.stderr == "6 rows.\n"
     assert "--cursor" not in shown.stderr
     groups = run("ddb", "patterns", "list-conversations", "@Grahams", "--limit", "1")
     assert groups.stdout.startswith("reef ")
@@ -496,7 +572,9 @@ def test_a_time_range_is_of_the_local_clock_and_half_open(conversations: dict[st
     cursor = ("--cursor", summary["summary"]["cursor"])
     *rest, _ = lines(run(*command, "--since", times[2], "--limit", "2", *cursor))
     assert rest == whole[2:4]
-    assert "no message in the group" in run(*command[:-1], "--since", "2099-01-01").stderr
+    later = run(*command[:-1], "--since", "2099-01-01")
+    assert "no message in the group" in later.stderr
+    assert later.exit_code == 0
 
 
 def test_conversations_are_listed_by_their_last_message(conversations: dict[str, str]) -> None:
@@ -517,6 +595,9 @@ def test_who_has_no_conversation(conversations: dict[str, str]) -> None:
     assert "no message group" in sentence(run(*command, "lagoon"))
     assert "no message group" in sentence(run(*command, "lagoon", "reef"))
     assert "no user nobody" in sentence(run(*command, "nobody"))
+    unknown = "00000000-0000-4000-8000-0000000000ff"
+    for options in ([], ["--json"], ["--since", "2024-01-01"]):
+        assert f"message group {unknown}" in sentence(run(*command, unknown, *options))
     assert run(*command, "reef", "reef").exit_code == 2
     assert "no message group" in run("ddb", "patterns", "list-conversations", "lagoon").stderr
 
@@ -569,11 +650,31 @@ def test_setup_begins_anew_beside_open_sessions_and_keeps_uuids(
 
 
 def test_one_row_is_linked_by_hand(people: dict[str, str], database: str) -> None:
-    assert run("db", "set-cognito-id", "@Reef", "x").exit_code == 0
-    assert "Key (cognito_user_id)=(x)" in sentence(run("db", "set-cognito-id", "bayko", "x"))
-    assert "no user nobody" in sentence(run("db", "set-cognito-id", "nobody", "y"))
+    one, other = (make_sign_in(people["UserPoolId"], name) for name in ("one", "other"))
+    command = ("db", "set-cognito-id")
+    linked = run(*command, "@Reef", one.upper())
+    assert linked.exit_code == 0
+    assert "one@example.com" in linked.stdout
+    assert f"Key (cognito_user_id)=({one})" in sentence(run(*command, "bayko", one))
+    assert "no user nobody" in sentence(run(*command, "nobody", other))
     found = "SELECT cognito_user_id FROM public.users WHERE handle = 'reef'"
-    assert rows(database, found) == [("x",)]
+    assert rows(database, found) == [(one,)]
+    assert run(*command, "reef", "MOCK").exit_code == 0
+    assert rows(database, found) == [("MOCK",)]
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["nonsense", "", '" or sub ^= "', "00000000-0000-4000-8000-0000000000ff"]
+)
+def test_an_id_that_no_sign_in_has_locks_nobody_out(
+    people: dict[str, str], database: str, nonsense: str
+) -> None:
+    harbor = make_sign_in(people["UserPoolId"], "harbor")
+    assert run("db", "set-cognito-id", "harbor", harbor).exit_code == 0
+    said = sentence(run("db", "set-cognito-id", "harbor", nonsense))
+    assert "bin/cognito/list-users" in said
+    found = "SELECT cognito_user_id FROM public.users WHERE handle = 'harbor'"
+    assert rows(database, found) == [(harbor,)]
 
 
 def states(result: Result) -> dict[str, str]:
@@ -588,7 +689,7 @@ def test_sign_ins_are_linked_by_handle_and_address(people: dict[str, str], datab
         make_sign_in(pool, "lagoon", email=email)
     make_sign_in(pool, "stranger")
     make_sign_in(pool, "bayko", unproven=True)
-    run("db", "set-cognito-id", "reef", "older")
+    execute(database, "UPDATE public.users SET cognito_user_id = 'older' WHERE handle = 'reef'")
     command = ("db", "update_cognito_user_ids", "--json")
     result = run(*command)
     assert result.exit_code == 1
@@ -648,8 +749,10 @@ def test_a_private_database_is_reached_through_the_schema_function(
     assert set(states(linked).values()) == {"updated", "linked_otherwise"}
     assert run("db", "set-cognito-id", "reef", "MOCK", *yes).exit_code == 0
     assert run("ddb", "seed", *yes).exit_code == 0
-    *page, _ = lines(run("ddb", "patterns", "list-conversations", "reef", "--json", "prod"))
+    *page, last = lines(run("ddb", "patterns", "list-conversations", "reef", "--json", "prod"))
     assert len(page) == 1
+    assert last["summary"]["read_units"] > 0
+    assert run("ddb", "scan", "prod").stderr.endswith(" read units.\n")
     assert lines(run("db", "kill-all", *yes)) == [{"ended": 0}]
     invoked = [json.loads(sent["Payload"]) for name, sent in calls if name == "Invoke"]
     assert {"schema-load", "migrate", "seed", "sessions"} <= {event["action"] for event in invoked}
@@ -759,7 +862,7 @@ def test_an_admin_made_user_has_a_row_and_a_token(people: dict[str, str], databa
     token = run("cognito", "token", "DORY").stdout.strip()
     assert token.count(".") == 2
     assert lines(run("cognito", "token", "dory", "--json"))[0]["access_token"].count(".") == 2
-    assert "0 sign-ins" in sentence(run("cognito", "token", "nobody"))
+    assert "bin/cognito/list-users" in sentence(run("cognito", "token", "nobody"))
     wrong = run("cognito", "token", "dory", "--password", "wrong")
     assert "--password" in sentence(wrong)
 

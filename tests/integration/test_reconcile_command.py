@@ -100,10 +100,10 @@ def test_zero_once_nothing_is_left_unequal(
     done = command(*arguments)
     assert done.exit_code == 0
     assert done.stdout.count("repaired  ") == 2
-    assert "1 groups, 2 differences repaired, 0 left unequal." in done.stdout
+    assert "1 group, 2 differences repaired, 0 left unequal." in done.stdout
     again = command(*arguments)
     assert again.exit_code == 0
-    assert again.stdout == "1 groups, 0 differences repaired, 0 left unequal.\n"
+    assert again.stdout == "1 group, 0 differences repaired, 0 left unequal.\n"
     assert "secret" not in dry.output + done.output
 
 

@@ -39,7 +39,7 @@ def test_the_sequence_of_the_bootcamp_from_setup_to_drop(operated: Operated) -> 
     assert "Same time next month. I will bring" in shown[-1]
     *groups, summary = operated.rows("ddb patterns list-conversations")
     assert [group["user_handle"] for group in groups] == ["bayko", "reef"]
-    assert summary["summary"]["read_units"] == 0.5
+    assert summary == {"summary": {"cursor": None}}  # what it would cost means nothing here
     assert len(operated.rows("cognito list-users")) == 5
     linked = {row["state"] for row in operated.rows("db update_cognito_user_ids")}
     assert linked == {"unchanged", "only_in_directory"}

@@ -79,6 +79,20 @@ def test_help_says_what_it_does_and_what_all_commands_take(path: tuple[str, ...]
         assert shown in result.stdout, shown
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("ddb scan", "[prod]"),
+        ("ddb drop", "TABLE [prod]"),
+        ("db set-cognito-id", "HANDLE ID [prod]"),
+        ("ddb reconcile", "[MESSAGE_GROUP_UUID] [prod]"),
+    ],
+)
+def test_a_required_word_has_no_brackets(command: str, usage: str) -> None:
+    help_ = CliRunner().invoke(app, [*command.split(), "--help"]).stdout
+    assert help_.splitlines()[0] == f"Usage: root {command} [OPTIONS] {usage}"
+
+
 CHANGES_NOTHING = {"list-tables", "scan", "get-conversation", "list-conversations"}
 CHANGES_NOTHING |= {"sessions", "list-users", "token"}
 
@@ -104,6 +118,14 @@ def test_what_may_change_something_can_be_told_not_to_ask(path: tuple[str, ...])
         "ddb patterns get-conversation --since yesterday",
         "ddb patterns list-conversations --cursor x",
         "db set-cognito-id grahams",
+        # What would be ignored.
+        "ddb seed --users 5",
+        "ddb seed --groups 5",
+        "ddb seed --random-seed 5",
+        "db seed --random-seed 5",
+        "db connect --json --command x",
+        "ddb scan --stack other",
+        "rds update-sg-rule --address 192.0.2.7 --close prod",
         "db connect --json-please",
         "cognito create-user somebody",
         "cognito token",
