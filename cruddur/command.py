@@ -84,7 +84,7 @@ class Run:
 
 
 def command(
-    group: typer.Typer,
+    function: Callable[..., None],
     name: str,
     *,
     words: str = "",
@@ -92,8 +92,8 @@ def command(
     most: int = 0,
     changes: bool = False,
     needs_stack: bool = True,
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function of a `Run` the command `name` of `group`.
+) -> Any:
+    """Return the command `name` for typer, made from a function of a `Run`.
 
     Parameters
     ----------
@@ -104,7 +104,6 @@ def command(
     needs_stack
         With prod there has to be a stack; otherwise an account is enough.
     """
-
     usage = f"{words} [prod]".strip()
 
     class Command(TyperCommand):
@@ -113,45 +112,44 @@ def command(
         def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002  # typer names it
             return ["[OPTIONS]", usage]
 
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        def typed(
-            arguments: list[str] | None = None,
-            *,
-            as_json: bool = False,
-            verbose: bool = False,
-            stack: str | None = None,
-            yes: bool = False,
-            **options: Any,
-        ) -> None:
-            rest, prod = targets.without_prod(arguments or [])
-            if not least <= len(rest) <= most:
-                raise typer.BadParameter(f"the arguments are {usage}")
-            if stack and not prod:
-                raise typer.BadParameter("--stack goes with prod")
-            name = stack or targets.STACK_NAME
+    def typed(
+        arguments: list[str] | None = None,
+        *,
+        as_json: bool = False,
+        verbose: bool = False,
+        stack: str | None = None,
+        yes: bool = False,
+        **options: Any,
+    ) -> None:
+        rest, prod = targets.without_prod(arguments or [])
+        if not least <= len(rest) <= most:
+            raise typer.BadParameter(f"the arguments are {usage}")
+        if stack and not prod:
+            raise typer.BadParameter("--stack goes with prod")
+        stack_name = stack or targets.STACK_NAME
 
-            def find() -> Target:
-                if needs_stack or not prod:
-                    found = targets.target(prod=prod, stack_name=name)
-                else:
-                    found = targets.stack_or_account(name)
-                return dataclasses.replace(found, watch=watch) if verbose else found
+        def find() -> Target:
+            if needs_stack or not prod:
+                found = targets.target(prod=prod, stack_name=stack_name)
+            else:
+                found = targets.stack_or_account(stack_name)
+            return dataclasses.replace(found, watch=watch) if verbose else found
 
-            output = Output(as_json=as_json)
-            with reported_errors(prod=prod):
-                function(Run(words=rest, find=find, output=output, yes=yes), **options)
+        output = Output(as_json=as_json)
+        with reported_errors(prod=prod):
+            function(Run(words=rest, find=find, output=output, yes=yes), **options)
 
-        hidden = set() if changes else {"yes"}
-        _, *own = inspect.signature(function, eval_str=True).parameters.values()
-        common = [p for p in _COMMON if p.name not in hidden]
-        parameters = [_ARGUMENTS, *own, *common]
-        typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
-        typed.__annotations__ = {p.name: p.annotation for p in parameters}
-        typed.__doc__ = function.__doc__
-        group.command(name, cls=Command, epilog=_WHERE)(typed)
-        return function
+    hidden = set() if changes else {"yes"}
+    _, *own = inspect.signature(function, eval_str=True).parameters.values()
+    common = [p for p in _COMMON if p.name not in hidden]
+    parameters = [_ARGUMENTS, *own, *common]
+    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+    typed.__annotations__ = {p.name: p.annotation for p in parameters}
+    typed.__doc__ = function.__doc__
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
-    return decorate
+    alone.command(name, cls=Command, epilog=_WHERE)(typed)
+    return typer.main.get_command(alone)
 
 
 # Of all commands, below their options.

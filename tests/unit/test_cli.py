@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ ENTRY = re.compile(
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     group = group or typer.main.get_command(app)
-    for name, command in group.commands.items():
+    context = typer.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         if hasattr(command, "commands"):
             yield from commands(command, (*path, name))
         else:
@@ -150,8 +153,27 @@ def test_completion_knows_commands_options_and_prod() -> None:
 
     assert {"ddb", "db", "rds", "cognito"} <= set(complete("cruddur "))
     assert "get-conversation" in complete("cruddur ddb patterns ")
+    names = ["setup", "schema-load", "seed", "sessions", "set-cognito-id"]
+    assert complete("cruddur db s") == names
     assert "prod" in complete("cruddur ddb scan ")
     assert "--random-seed" in complete("cruddur ddb seed --r")
+
+
+def test_a_tab_imports_no_client_of_aws_or_postgresql() -> None:
+    """They take most of the time that a command needs to start."""
+    program = "import sys; from cruddur import cli; cli.app(prog_name='cruddur', standalone_mode=0)"
+    program = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {program}"
+    environment = {"_CRUDDUR_COMPLETE": "complete_bash", "COMP_WORDS": "cruddur db s"}
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | environment | {"COMP_CWORD": "2", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "set-cognito-id" in shown
+    assert "typer" in shown
+    assert not {"boto3", "botocore", "psycopg2"} & set(shown)
 
 
 def test_a_script_works_from_any_directory_by_a_link(tmp_path: Path) -> None:
