@@ -49,7 +49,7 @@ def test_sign_ups_side_by_side_all_succeed_in_a_large_pool(state: StateFolder) -
 
     def sign_up(number: int) -> str:
         username = f"person{number}@example.com"
-        answer = cognito.sign_up(ClientId=client_id, Username=username, Password="Tide-and-ocean")
+        answer = cognito.sign_up(ClientId=client_id, Username=username, Password="Tide-1234")
         return answer["UserSub"]
 
     first = sign_up(-1)
