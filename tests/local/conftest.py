@@ -19,6 +19,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cruddur.cli import app
+from messaging import keys
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -197,6 +198,10 @@ class Operated:
 
     def rows(self, command: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.run(f"{command} --json").stdout.splitlines()]
+
+    def items(self) -> list[dict[str, Any]]:
+        """What is in the table, but for parked records: of messages that a reset took away."""
+        return [row for row in self.rows("ddb scan") if row["pk"] != keys.FAILED_PK]
 
     def api(self, path: str) -> list[dict[str, Any]]:
         """What the API answers a seeded user."""

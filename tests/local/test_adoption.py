@@ -15,6 +15,7 @@ from messaging.entities import Item, User
 from messaging.message_groups import NewMessage
 from messaging.repository import Repository, to_dynamodb
 from tests.local.conftest import LocalCloud, Operated
+from tests.waiting import eventually
 
 GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
 
@@ -59,7 +60,7 @@ def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operat
         written.append(new.message)
 
     write()  # from now on it is known who the members are
-    items = operated.rows("ddb scan")
+    items = operated.items()
     for item in items:
         key = to_dynamodb({"pk": item["pk"], "sk": item["sk"]})
         client.delete_item(TableName=name, Key=key)
@@ -81,8 +82,7 @@ def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operat
             adopted.set()
         writing.result()
     assert len(written) > 3
-    while (first := operated.api("/api/message_groups")[0])["message"] != written[-1]:
-        assert first["uuid"] == GROUP
+    eventually(lambda: operated.api("/api/message_groups")[0]["message"] == written[-1])
     shown = operated.api(f"/api/messages/{GROUP}?limit=100")
     assert shown == sorted(shown, key=lambda message: message["created_at"], reverse=True)
     live = [message["message"] for message in shown if message["message"] in written]

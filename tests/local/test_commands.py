@@ -79,10 +79,10 @@ def test_what_is_left_of_the_commands(operated: Operated) -> None:
 def test_a_load_is_found_equal_and_taken_away_again(operated: Operated) -> None:
     (written,) = operated.rows("ddb seed --messages 2000 --users 40 --groups 60 --reset")
     assert written["messages"] == 2000
-    assert len(operated.rows("ddb scan")) == 2000 + 60 * 4
+    assert len(operated.items()) == 2000 + 60 * 4
     operated.run("ddb reconcile --dry-run")
-    assert operated.rows("ddb seed --reset")[0]["deleted"] == 2240
-    assert len(operated.rows("ddb scan")) == 120
+    assert operated.rows("ddb seed --reset")[0]["deleted"] >= 2240
+    assert len(operated.items()) == 120
 
 
 def test_an_interrupted_seed_is_completed_by_the_next(operated: Operated, tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_an_interrupted_seed_is_completed_by_the_next(operated: Operated, tmp_pa
     _, said = seeding.communicate()
     proxy.stop()
     assert (seeding.returncode, said) == (130, "Interrupted: run the command again.\n")
-    assert 19 * 25 < len(operated.rows("ddb scan")) < 3000
+    assert 19 * 25 < len(operated.items()) < 3000
     operated.run(f"ddb seed {' '.join(size)}")
-    assert len(operated.rows("ddb scan")) == 3000 + 60 * 4 + 120
+    assert len(operated.items()) == 3000 + 60 * 4 + 120
     operated.run("ddb reconcile --dry-run")
 
 
