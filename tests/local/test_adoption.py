@@ -82,7 +82,7 @@ def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operat
             adopted.set()
         writing.result()
     assert len(written) > 3
-    eventually(lambda: operated.api("/api/message_groups")[0]["message"] == written[-1])
+    eventually(lambda: operated.api("/api/message_groups")[0]["message"] == written[-1] or None)
     shown = operated.api(f"/api/messages/{GROUP}?limit=100")
     assert shown == sorted(shown, key=lambda message: message["created_at"], reverse=True)
     live = [message["message"] for message in shown if message["message"] in written]
