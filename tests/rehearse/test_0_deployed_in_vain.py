@@ -8,7 +8,7 @@ from tests.rehearse.stage import STACK, TABLE, Stage
 @pytest.fixture(scope="module", autouse=True)
 def deployed_in_vain(stage: Stage) -> None:
     """Deploy with a database that does not answer, so that its schema cannot be loaded."""
-    stage.deploy(fails=True, DatabaseUrl="postgresql://cruddur_app@127.0.0.1:1/cruddur")
+    stage.deploy(fails=True, DatabaseUrl="postgresql://127.0.0.1:1/cruddur")
 
 
 def events(stage: Stage, name: str) -> list[tuple[str, str]]:
