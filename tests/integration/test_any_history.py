@@ -1,9 +1,10 @@
 """Whatever people and operators do in whatever order, the table says one consistent thing.
 
-Random new groups, messages, named sends, deliveries and replays on the real repository (moto),
-with answers lost on every kind of write.
+Random new groups, messages, named sends, deliveries, replays and repairs on the real repository
+(moto), with answers lost on every kind of write.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -26,6 +27,10 @@ from hypothesis.stateful import (
 )
 from moto import mock_aws
 
+from cruddur.reconcile import run
+from cruddur.reconcile.digest import Rules
+from cruddur.reconcile.group import Reconciler
+from cruddur.reconcile.table import Table
 from local.template import create_table_arguments, read_stack
 from messaging import keys, message_groups
 from messaging.deadline import Deadline
@@ -166,6 +171,23 @@ class History(RuleBasedStateMachine):
     def replay(self, start: int, size: int, backwards: bool) -> None:
         batch = self.stream[: self.delivered][start : start + size]
         self.update(batch[::-1] if backwards else batch)
+
+    @rule(given_up=st.booleans())
+    def reconcile(self, given_up: bool) -> None:
+        """An operator repairs the whole table, now or with a minute's patience."""
+        client: Any = self.client
+        rules = Rules()
+        reconciler = Reconciler(
+            Table(client, self.table_name, deadline=Deadline(), sleep=lambda _: None),
+            rules=run.given_up(rules) if given_up else rules,
+            now=lambda: minute(self.clock),
+            sleep=lambda _: None,
+        )
+        losing = self.client.lose
+        with contextlib.suppress(TryAgainError):
+            for result in run.whole_table(reconciler, workers=1):
+                assert losing or result.left == []
+        self.look()
 
     # ------------------------------------------------------------------ how it happens
 
