@@ -231,6 +231,8 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     for cloud in started:
         if cloud.process.poll() is None:
             cloud.kill()
+    if started:
+        _ender().communicate()  # it ends with its input
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     try:
         postgres.wait()
         aws.wait()
-        yield Stage(aws=aws, project=Project(folder / "project", aws), database_url=postgres.url)
+        stage = Stage(aws=aws, project=Project(folder / "project", aws), database_url=postgres.url)
+        stage.keep_secret()
+        yield stage
     finally:
         aws.stop()
         postgres.stop()

@@ -14,7 +14,6 @@ from tests.rehearse.stage import STACK, TABLE, Stage
 
 @pytest.fixture(scope="module", autouse=True)
 def deployed(stage: Stage) -> None:
-    stage.keep_secret()
     stage.deploy()
 
 
