@@ -14,6 +14,7 @@ import os
 import signal
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ class _Engine:
                 saver.cancel()
                 if self._saving:
                     os.kill(self._saving, signal.SIGKILL)
+                    with suppress(ChildProcessError):  # the other one who waits for it was faster
+                        os.waitpid(self._saving, 0)
             return event
 
         return next_event

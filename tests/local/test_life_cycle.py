@@ -159,7 +159,7 @@ def test_nothing_outlives_tests_that_are_killed(tmp_path: Path) -> None:
         "time.sleep(3600)\n"
     )
     tests = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "s")],
+        [str(ROOT / "bin" / "python"), "-c", script, str(tmp_path / "s")],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
