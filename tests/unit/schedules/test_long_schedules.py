@@ -1,16 +1,16 @@
-"""The same with four messages: a file of its own, so that it has a process of its own."""
+"""The same with four messages, and with reconcile beside E."""
 
 from collections.abc import Callable
 
 import pytest
 
-from tests.unit.schedules.test_schedules import LONG_STORY, explore_all, quick
+from tests.unit.schedules.test_schedules import LONG_STORY, STORIES, explore_all, quick
 
 __all__ = ["quick"]
 
 
 @pytest.mark.proof
-def test_every_schedule_of_four_messages_leaves_every_list_exact(
+def test_every_schedule_of_the_long_stories_leaves_every_list_exact(
     tell: Callable[[str], None],
 ) -> None:
-    tell(explore_all([LONG_STORY]))
+    tell(explore_all([LONG_STORY, *(story for story in STORIES if story.repaired)]))

@@ -185,7 +185,7 @@ def explore_all(stories: Sequence[Story]) -> str:
 
 
 def test_every_schedule_leaves_every_list_exact(tell: Callable[[str], None]) -> None:
-    tell(explore_all(STORIES))
+    tell(explore_all([story for story in STORIES if not story.repaired]))
 
 
 def test_the_copy_that_mutants_are_made_of_is_as_good_as_the_original() -> None:
