@@ -15,6 +15,7 @@ from uuid import UUID
 
 import boto3
 import hypothesis.strategies as st
+import pytest
 from botocore.exceptions import ReadTimeoutError
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import (
@@ -309,12 +310,13 @@ class History(RuleBasedStateMachine):
                 assert row.user_display_name == newest.user_display_name
 
 
-def test_any_history() -> None:
+@pytest.mark.parametrize("histories", [15, pytest.param(150, marks=pytest.mark.proof)])
+def test_any_history(histories: int) -> None:
     with mock_aws():
         run_state_machine_as_test(
             History,
             settings=settings(
-                max_examples=30,
+                max_examples=histories,
                 stateful_step_count=25,
                 deadline=None,
                 suppress_health_check=list(HealthCheck),
