@@ -141,7 +141,7 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 def cloud(running_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    process = LocalCloud(tmp_path_factory.mktemp("cloud") / "s", "--no-api")
+    process = LocalCloud(tmp_path_factory.mktemp("cloud") / "s", "--no-api", LOCAL_METRICS="1")
     stack = process.wait_until_ready()
     dynamodb = boto3.client(
         "dynamodb",
