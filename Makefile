@@ -6,47 +6,47 @@ BIN := .venv/bin
 PYTEST := bin/python -m pytest --numprocesses auto --dist loadfile
 
 .PHONY: help
-help: ## list the targets
+help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: ## set up what tests and lint need, nothing else
+setup: ## only install what everything here needs, tests and lint included
 	@bin/setup dev
 
 .PHONY: run
-run: ## run everything on this machine: http://127.0.0.1:3000 (KEEP=1 keeps what was written)
+run: ## run the application at http://127.0.0.1:3000 (KEEP=1 keeps the data of the last run)
 	@bin/setup
 	@exec bin/python -m local
 
 .PHONY: cloud
-cloud: ## the same without the API, beside `sam local start-api`
+cloud: ## run it without its API, for `sam local start-api` in another terminal
 	@bin/setup
 	@exec bin/python -m local --no-api
 
 .PHONY: test
-test: setup ## unit, integration and local tests, and those in containers where Docker runs
+test: setup ## run the unit, integration and local tests; where Docker runs, those in containers, too
 	@$(PYTEST) -m 'not proof' tests
 
 .PHONY: prove
-prove: setup ## the tests that take minutes, such as every schedule of four messages
+prove: setup ## run the longest tests, such as every schedule of four messages
 	@$(PYTEST) -m proof tests
 
 .PHONY: smoke
-smoke: ## build for both architectures, import every handler with its built layers alone
+smoke: ## build for both architectures, and import every handler with its layers alone
 	@bin/setup
 	@bin/python -m local.smoke
 
 .PHONY: events
-events: setup ## run every sample event in a container, compare answers and rows (needs Docker)
+events: setup ## run every sample event in a container, and compare answers and rows (needs Docker)
 	@REQUIRE_DOCKER=1 bin/python -m pytest tests/sam_local -k sample_event --verbose
 
 .PHONY: rehearse
-rehearse: setup ## deploy to an emulator of AWS, use, update, take down, set up again
+rehearse: setup ## deploy to an emulator of AWS, use, update, take down and set up again
 	@bin/setup sam rehearse
 	@REHEARSE=1 bin/python -m pytest tests/rehearse --verbose
 
 .PHONY: lint
-lint: setup ## format, lint, types, template lint
+lint: setup ## check format, lint, types and the template
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
@@ -58,17 +58,17 @@ lint: setup ## format, lint, types, template lint
 		--skip-download --quiet --compact
 
 .PHONY: check
-check: lint test ## everything that CI runs: lint, then the tests
+check: lint test ## run lint and test; CI also runs prove, smoke and rehearse
 
 .PHONY: format
-format: setup ## put the code into its format
+format: setup ## format the code, and mend what lint can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 .PHONY: lock
-lock: ## pin the newest versions again (needs the network)
+lock: ## pin the newest versions of all packages (needs the network)
 	@bin/setup --lock
 
 .PHONY: clean
-clean: ## remove the environments and all local data
+clean: ## remove all environments and local data
 	rm -rf .venv .build .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis

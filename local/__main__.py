@@ -81,9 +81,9 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
     aws_listener = bind(settings.aws_host, settings.aws_port, "AWS_PORT")
     postgres_port = free_port(settings.postgres_port, "POSTGRES_PORT")
     if settings.keep:
-        say("local: keeping what was written before (KEEP=1)")
+        say("local: starting with what was written before (KEEP=1)")
     else:
-        say("local: starting afresh; KEEP=1 keeps what was written")
+        say("local: starting with empty stores (KEEP=1 keeps what was written)")
         state.start_afresh()
 
     running: list[Engine] = []
@@ -112,7 +112,7 @@ def _run(settings: Settings, parts: ExitStack, *, with_api: bool) -> None:
 
     for wait in waits:
         wait()
-    say("local: engines are up")
+    say("local: the engines are up")
     engines = Engines(
         aws_url=aws_url,
         dynamodb_url=settings.dynamodb_url or aws_url,

@@ -85,7 +85,7 @@ class Cloud:
         parameters = DEVELOPMENT | {"DatabaseUrl": engines.database_url}
         stack = read_stack(parameters=parameters, region=region)
         stack = create_resources(stack, clients)
-        say("local: table, user pool and client are there")
+        say("local: the table, the user pool and its client are ready")
 
         endpoint_url = _url(aws_listener)
         functions = Functions(
@@ -203,7 +203,7 @@ class Cloud:
         clients = self._clients(endpoint_url)
         try:
             load_schema(database_url)
-            say("local: schema is loaded")
+            say("local: the schema is loaded")
             table_name = _id_of(stack, "AWS::DynamoDB::Table")
             pool_id = _id_of(stack, "AWS::Cognito::UserPool")
             if self._settings.keeps_all:
@@ -232,7 +232,7 @@ class Cloud:
             deadline = time.monotonic() + _DRAIN_SECONDS
             drained = [reader.stop(max(0.1, deadline - time.monotonic())) for reader in readers]
             if self._settings.keep and not all(drained):
-                say("local: stopped with records in the stream that no function has seen")
+                say("local: stopped before every record of the stream was delivered")
 
         self._parts.callback(stop)
         for reader in readers:
@@ -269,12 +269,13 @@ class Cloud:
         return {"DATABASE_USER": ""} if self._settings.database_url else {}
 
     def _announce(self, report: SeedReport, api_url: str, endpoint_url: str) -> None:
-        say(f"local: ready, Ctrl-C stops it; {api_url or 'without the API'}")
-        say(f"  AWS         {endpoint_url} (keys: test, test)")
+        where = f"at {api_url}" if api_url else "without the API"
+        say(f"local: ready {where}; press Ctrl-C to stop")
+        say(f"  AWS         {endpoint_url} (access key: test, secret key: test)")
         say(f"  PostgreSQL  {self._engines.database_url}")
         say(f"  sign-ins    {', '.join(report.handles)} (password: {report.password})")
         if not api_url:
-            say("  the API beside it, in containers: bin/sam build && bin/sam local start-api")
+            say("  to run the API in containers: bin/sam build && bin/sam local start-api")
             return
         default = ROOT / ".local"
         state = (
@@ -286,7 +287,7 @@ class Cloud:
         bearer = f'-H "Authorization: Bearer $({token})"'
         body = f'{{"message_group_uuid":"{_MESSAGE_GROUP_UUID}","message":"Hello from a terminal"}}'
         json = f"-H 'Content-Type: application/json' -d '{body}'"
-        say("  list the message groups, read one, send a message:")
+        say("  try it: list the message groups, read one, send a message")
         say(f"    curl -s {api_url}/api/message_groups {bearer}")
         say(f"    curl -s {api_url}/api/messages/{_MESSAGE_GROUP_UUID} {bearer}")
         say(f"    curl -s {api_url}/api/messages {bearer} {json}")

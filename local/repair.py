@@ -36,7 +36,7 @@ def repair_lists(dynamodb: "DynamoDBClient", table_name: str) -> None:
         for finding in result.left:
             say(f"local: {result.message_group_uuid} is not repaired: {finding}")
     if repaired := sum(bool(result.repaired) for result in results):
-        say(f"local: {repaired} message groups had waited for the stream: repaired")
+        say(f"local: {repaired} message groups were behind their messages: repaired")
 
 
 def repair_users(

@@ -416,24 +416,50 @@ def test_seeding_again_changes_nothing(cloud: RunningCloud, people: dict[str, Pe
     assert rows() == before
 
 
-def test_the_commands_of_the_readme_work(cloud: RunningCloud) -> None:
-    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+def run_block(cloud: RunningCloud, block: str) -> list[Any]:
+    """Run what a document shows for a shell; return the answers of its calls."""
+    script = block.replace("http://127.0.0.1:3000", cloud.stack["ApiUrl"])
+    done = subprocess.run(
+        ["sh", "-e", "-c", script.replace("curl -sS", "curl -sS --fail-with-body -w '\\n'")],
+        cwd=ROOT,
+        env=cloud.process.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines() if line]
+    # A call a line that begins with one; functions of the shell are indented.
+    assert len(answers) == len(re.findall(r"^(?:curl|cognito) ", block, re.MULTILINE))
+    return answers
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/api.md"])
+def test_the_commands_of_a_document_work(cloud: RunningCloud, document: str) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
     assert blocks
     for block in blocks:
-        done = subprocess.run(
-            ["sh", "-e", "-c", block.replace("curl -sS", "curl -sS --fail-with-body -w '\\n'")],
-            cwd=ROOT,
-            env=cloud.process.environment | {"API": str(cloud.stack["ApiUrl"])},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        answers = [json.loads(line) for line in done.stdout.splitlines() if line]
-        # A call a line that begins with one; functions of the shell are indented.
-        calls = re.findall(r"^(?:curl|cognito) ", block, re.MULTILINE)
-        assert len(answers) == len(calls)
+        answers = run_block(cloud, block)
         assert not [answer for answer in answers if "errors" in answer or "__type" in answer]
+
+
+def test_the_readme_shows_what_its_call_answers(cloud: RunningCloud) -> None:
+    text = (ROOT / "README.md").read_text()
+    (call,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)
+    (shown,) = map(json.loads, re.findall(r"```json\n(.*?)```", text, re.DOTALL))
+    (answer,) = run_block(cloud, call)
+    of_this_send = {name: answer[name] for name in ("uuid", "created_at")}
+    assert answer == shown | of_this_send
+
+
+def test_the_readme_shows_what_the_start_prints(cloud: RunningCloud) -> None:
+    text = (ROOT / "README.md").read_text()
+    (shown,) = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    printed = cloud.process.log.read_text().splitlines()
+    for line in shown.splitlines():
+        # The addresses are this run's own; what is left out stands as an ellipsis.
+        pattern = re.sub(r":\d+", r":\\d+", re.escape(line)).replace("…", ".*")
+        assert any(re.fullmatch(pattern, other) for other in printed), line
 
 
 def test_the_commands_that_the_start_prints_work_from_anywhere(

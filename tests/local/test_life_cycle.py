@@ -111,7 +111,7 @@ def test_a_start_clears_what_outlived_its_guard(start_cloud: Start, tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("line", ["local: starting afresh", "local: engines are up"])
+@pytest.mark.parametrize("line", ["local: starting with empty stores", "local: the engines are up"])
 def test_stops_in_order_in_the_middle_of_a_start(
     start_cloud: Start, line: str, number: signal.Signals
 ) -> None:
@@ -154,7 +154,7 @@ def test_nothing_outlives_tests_that_are_killed(tmp_path: Path) -> None:
         "import pathlib, sys, time\n"
         "from tests.local.conftest import LocalCloud\n"
         "cloud = LocalCloud(pathlib.Path(sys.argv[1]))\n"
-        "cloud.wait_until_it_says('local: engines are up')\n"
+        "cloud.wait_until_it_says('local: the engines are up')\n"
         "print(cloud.process.pid, flush=True)\n"
         "time.sleep(3600)\n"
     )

@@ -18,7 +18,11 @@ from local.template import Stack, read_stack
 from messaging import errors, keys
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text()
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+}
+API = DOCUMENTS["docs/api.md"]
 TEMPLATE = (ROOT / "template.yaml").read_text()
 
 PREFIXES = {
@@ -217,17 +221,24 @@ def texts(node: ast.AST) -> set[str]:
     }
 
 
+def section(document: str, title: str) -> str:
+    """What a document says under a heading."""
+    _, _, rest = document.partition(f"\n## {title}\n")
+    text, _, _ = rest.partition("\n## ")
+    assert text, title
+    return text
+
+
 def documented_codes() -> set[str]:
-    """What the README has for codes: in the table of errors, and of signing up."""
-    _, _, rest = README.partition("**Errors** are")
-    errors, _, rest = rest.partition("**Signing up** is")
-    _, _, refused = rest.partition("Sign-up is refused with")
+    """The codes in the document of the API: in the table of errors, and of signing up."""
+    _, _, refused = section(API, "Signing up").partition("A sign-up is refused with")
     refused, _, _ = refused.partition("\n\n")
-    rows = [line.partition(" | ")[2] for line in errors.splitlines() if line.startswith("| ")]
+    errors = section(API, "Errors").splitlines()
+    rows = [line.partition(" | ")[2] for line in errors if line.startswith("| ")]
     return set(re.findall(r"`([a-z0-9]+_[a-z0-9_]+|unauthorized)`", "".join([*rows, refused])))
 
 
-def test_the_readme_explains_every_error_code_and_no_other() -> None:
+def test_the_api_document_explains_every_error_code_and_no_other() -> None:
     found = codes()
     assert found == documented_codes()
     own = {error.code for error in request_errors() if hasattr(error, "code")}
@@ -235,26 +246,47 @@ def test_the_readme_explains_every_error_code_and_no_other() -> None:
     assert {"internal_server_error", "message_blank", "body_not_json", "handle_taken"} < found
 
 
-def test_the_readme_shows_every_route(stack: Stack) -> None:
-    for route in stack.routes():
-        assert f"{route.method} {route.path}" in README
+def test_the_api_document_shows_every_route_and_no_other(stack: Stack) -> None:
+    shown = re.findall(r"^\| ([A-Z]+ /\S+) \|", section(API, "Routes"), re.MULTILINE)
+    assert sorted(shown) == sorted(f"{route.method} {route.path}" for route in stack.routes())
 
 
-def test_the_readme_lists_every_command() -> None:
-    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    commands = [f"make {target}" for target in targets if target != "help"]
-    commands += [
+def test_the_documents_list_every_command_and_no_other() -> None:
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = "".join(DOCUMENTS.values())
+    assert set(re.findall(r"`make ([a-z]+)[` ]", text)) == targets
+    scripts = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "bin").rglob("*")
         if path.is_file() and path.parent.name != "bin"
-    ]
-    missing = [command for command in commands if command not in README]
-    assert not missing
+    }
+    listed = re.findall(r"^\| `(bin/\S+/\S+)` \|", DOCUMENTS["docs/operating.md"], re.MULTILINE)
+    assert sorted(listed) == sorted(scripts)
 
 
-def test_the_readme_names_files_that_exist() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_links_to_files_and_headings_that_exist(name: str) -> None:
+    text = re.sub(r"```.*?```", "", DOCUMENTS[name], flags=re.DOTALL)
+    for target, heading in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)", text):
+        path = ((ROOT / name).parent / target) if target else ROOT / name
+        assert path.exists(), target
+        if heading:
+            assert heading in headings(path.read_text()), (target, heading)
+
+
+def headings(text: str) -> set[str]:
+    """The names that GitHub gives to a document's headings."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_every_document_can_be_found_from_the_readme() -> None:
+    linked = set(re.findall(r"\]\(([^)#]+\.md)", DOCUMENTS["README.md"]))
+    assert linked == set(DOCUMENTS) - {"README.md"}
+
+
+def test_the_readme_is_read_in_a_minute() -> None:
+    assert len(DOCUMENTS["README.md"].split()) <= 700
 
 
 def test_what_make_run_installs_is_all_that_is_imported_there() -> None:
