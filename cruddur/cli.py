@@ -68,7 +68,7 @@ def _at(function: str, **settings: Any) -> tuple[str, dict[str, Any]]:
     return f"cruddur.{function}", settings
 
 
-app = _group("Commands for the operators of Cruddur Messages: local, or with `prod` on AWS.")
+app = _group("Operate Cruddur Messages: the running local cloud or, with `prod`, a stack on AWS.")
 _ddb = _group(
     "The DynamoDB table.",
     {
@@ -85,7 +85,7 @@ _ddb = _group(
     },
 )
 _patterns = _group(
-    "The queries behind the lists.",
+    "Conversations, read as the API reads them.",
     {
         "get-conversation": _at(
             "ddb.patterns:get_conversation", words="[GROUP_UUID | HANDLE [HANDLE]]", most=2
@@ -94,7 +94,7 @@ _patterns = _group(
     },
 )
 _db = _group(
-    "The directory in PostgreSQL.",
+    "The directory of users, in PostgreSQL.",
     {
         "create": _at("db.whole:create", changes=True, needs_stack=False),
         "drop": _at("db.whole:drop", changes=True, needs_stack=False),
@@ -112,13 +112,13 @@ _db = _group(
     },
 )
 _rds = _group(
-    "The way to a public development database.",
+    "Access to a public development database.",
     {
         "update-sg-rule": _at("rds:update_sg_rule", changes=True),
     },
 )
 _cognito = _group(
-    "Sign-ins.",
+    "The sign-ins of the Cognito user pool.",
     {
         "list-users": _at("cognito.users:list_users"),
         "create-user": _at(

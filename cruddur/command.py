@@ -153,7 +153,7 @@ def command(
 
 
 # Of all commands, below their options.
-_WHERE = "With prod as the last word on AWS, otherwise in the running local cloud."
+_WHERE = "Works on AWS with prod as the last word, otherwise on the running local cloud."
 
 _ARGUMENTS = inspect.Parameter(
     "arguments",
@@ -181,11 +181,17 @@ def _option(name: str, kind: Any, default: Any, flag: str, text: str) -> inspect
 
 
 _COMMON = [
-    _option("as_json", bool, False, "--json", "One JSON object a line, nothing else on stdout."),
-    _option("verbose", bool, False, "--verbose", "The answers of AWS as they come, on stderr."),
+    _option(
+        "as_json",
+        bool,
+        False,
+        "--json",
+        "Print one JSON object a line, and nothing else, on stdout.",
+    ),
+    _option("verbose", bool, False, "--verbose", "Print the answers of AWS on stderr."),
     _option(
         *("stack", str | None, None, "--stack"),
-        f"With prod: the CloudFormation stack, if it is not {targets.STACK_NAME}.",
+        f"With prod: the name of the CloudFormation stack, {targets.STACK_NAME} if not given.",
     ),
-    _option("yes", bool, False, "--yes", "With prod: do not ask."),
+    _option("yes", bool, False, "--yes", "With prod: do not ask before a change."),
 ]

@@ -19,12 +19,14 @@ _SECONDS = 10
 def update_sg_rule(
     run: Run,
     *,
-    address: Annotated[str, typer.Option(help="This address; one's own, if not given.")] = "",
-    close: Annotated[bool, typer.Option("--close", help="Only take the rule away.")] = False,
+    address: Annotated[
+        str, typer.Option(help="The address to open it to; your own if not given.")
+    ] = "",
+    close: Annotated[bool, typer.Option("--close", help="Only remove your rule.")] = False,
 ) -> None:
     """Open the security group of a public database to one address, or close it again.
 
-    The rule that the same person made before is replaced; other rules stay.
+    It replaces an earlier rule of the same person and leaves other rules alone.
     """
     if close and address:
         raise typer.BadParameter("give one of --address and --close")

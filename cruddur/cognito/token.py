@@ -46,12 +46,15 @@ def token(
     run: Run,
     *,
     password: Annotated[
-        str, typer.Option(envvar="CRUDDUR_PASSWORD", help="Locally that of the seed, if not given.")
+        str,
+        typer.Option(
+            envvar="CRUDDUR_PASSWORD", help="The password; locally that of the seed if not given."
+        ),
     ] = "",
 ) -> None:
     """Print an access token for a user, named by handle or e-mail address.
 
-    Locally without asking for a password.
+    Locally it does not ask for a password.
     """
     (handle,) = run.words
     if not password:

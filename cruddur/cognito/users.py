@@ -15,7 +15,7 @@ from directory.operations import OperationError
 
 
 def list_users(run: Run) -> None:
-    """List the sign-ins of the user pool, all of them."""
+    """List all sign-ins of the user pool."""
     run.output.table(
         list_sign_ins(run.target),
         ["handle", "display_name", "email", "status", "cognito_user_id"],
@@ -27,19 +27,20 @@ def create_user(
     run: Run,
     *,
     email: Annotated[str, typer.Option(help="The address to sign in with.")],
-    name: Annotated[str, typer.Option(help="The display name; the handle, if not given.")] = "",
+    name: Annotated[str, typer.Option(help="The display name; the handle if not given.")] = "",
     password: Annotated[
         str,
         typer.Option(
             envvar="CRUDDUR_PASSWORD",
-            help="For good; without it, on AWS, Cognito sends one by e-mail to be changed.",
+            help="A permanent password. Without it, on AWS, Cognito sends one by e-mail, "
+            "which has to be changed.",
         ),
     ] = "",
 ) -> None:
     """Make a sign-in and its row in the directory.
 
-    Who is made by an operator confirms nothing, so that the trigger that writes the rows of others
-    does not run for them. A sign-in that is there already keeps its password and gets its row.
+    Someone whom an operator makes does not confirm an address, so the trigger that usually writes
+    the row does not run; this command writes it. An existing sign-in keeps its password.
     """
     (handle,) = run.words
     run.confirm(f"This makes the user {handle}.")

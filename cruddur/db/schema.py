@@ -13,13 +13,13 @@ from directory.sign_ins import MOCK
 
 
 def schema_load(run: Run) -> None:
-    """Load the schema; on AWS also make the users that the functions sign in as."""
+    """Load the schema; on AWS, also make the users that the functions sign in as."""
     # Locally the server was made with them; one of the developer's own does without.
     _apply(run, "schema-load" if run.target.is_prod else "migrate")
 
 
 def migrate(run: Run) -> None:
-    """Apply the migrations that the database does not have yet."""
+    """Apply the missing migrations."""
     _apply(run, "migrate")
 
 
@@ -34,14 +34,21 @@ def seed(
     run: Run,
     *,
     users: Annotated[
-        int, typer.Option(min=0, help="Also the users of bin/ddb/seed --messages, so many.")
+        int,
+        typer.Option(
+            min=0, help="Also write this number of users of a load (bin/ddb/seed --messages)."
+        ),
     ] = 0,
     random_seed: Annotated[
         int | None,
-        typer.Option(min=0, help=f"With --users: as there. [default: {DEFAULT_RANDOM_SEED}]"),
+        typer.Option(
+            min=0,
+            help="With --users: the seed that the load was made with. "
+            f"[default: {DEFAULT_RANDOM_SEED}]",
+        ),
     ] = None,
 ) -> None:
-    """Write the users of db/seed and one activity; rows that are there keep their sign-in."""
+    """Write the example users and one activity; existing rows keep their sign-in."""
     if not users:
         run.refuse_without("--users", random_seed=random_seed)
     chosen = DEFAULT_RANDOM_SEED if random_seed is None else random_seed

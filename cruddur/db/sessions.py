@@ -17,7 +17,7 @@ from directory.config import RDS_CERTIFICATES
 
 
 def sessions(run: Run) -> None:
-    """List the sessions on the database, without what they execute."""
+    """List the sessions on the database, without their statements."""
     run.output.table(
         database.perform(run.target, "sessions")["sessions"],
         ["pid", "user", "application", "client", "state", "since", "changed"],
@@ -26,7 +26,7 @@ def sessions(run: Run) -> None:
 
 
 def kill_all(run: Run) -> None:
-    """End all sessions on the database but this one; the functions connect again."""
+    """End all other sessions on the database; the functions connect again by themselves."""
     run.confirm("This ends all sessions on the database.")
     ended = database.perform(run.target, "kill-all")["ended"]
     run.output.result(f"Ended {quantity(ended, 'session')}.", ended=ended)
@@ -36,12 +36,12 @@ def connect(
     run: Run,
     *,
     statement: Annotated[
-        str, typer.Option("--command", "-c", help="Execute this, then leave.")
+        str, typer.Option("--command", "-c", help="Execute this statement, then leave.")
     ] = "",
 ) -> None:
-    """Open psql on the database; the one of this project's PostgreSQL where there is no other.
+    """Open psql on the database, with the psql of this project if you have none.
 
-    With prod the database has to be public (DatabasePublic), and opened to this address by
+    With prod, the database has to be public (DatabasePublic) and opened to your address by
     bin/rds/update-sg-rule. --json only prints where it would connect.
     """
     if statement and run.output.as_json:

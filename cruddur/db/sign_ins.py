@@ -19,23 +19,23 @@ def update_cognito_user_ids(
         bool,
         typer.Option(
             "--relink",
-            help="Also rows that are linked otherwise, or have another e-mail address.",
+            help="Also link rows that have another link or another e-mail address.",
         ),
     ] = False,
 ) -> None:
-    """Link the sign-ins of the user pool with the directory's rows, by handle, all or none.
+    """Link the sign-ins of the user pool with the directory's rows by handle, all or none.
 
-    The e-mail addresses have to agree, too: a handle alone could be claimed by somebody else.
-    Exit status 1 when a sign-in with a row's handle is not linked.
+    The e-mail addresses have to agree, too, since anybody could claim a handle alone. The exit
+    status is 1 when a sign-in has the handle of a row and is not linked with it.
     """
     run.confirm("This links sign-ins with users.")
     fail_unless(link_sign_ins(run, relink=relink))
 
 
 def set_cognito_id(run: Run) -> None:
-    """Link one row with a sign-in of the user pool, whatever it was linked with; MOCK for none.
+    """Link one user with a sign-in of the pool, or with none (MOCK), in place of the earlier link.
 
-    An id that no sign-in has is refused: nobody could reach the account any more.
+    An id that no sign-in has is refused, since nobody could reach the account any more.
     """
     handle, cognito_user_id = run.words
     whom = "nobody"

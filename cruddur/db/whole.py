@@ -18,7 +18,7 @@ _MAINTENANCE = "postgres"
 
 
 def create(run: Run) -> None:
-    """Make the database, empty. With prod it is refused: there the stack makes it."""
+    """Make an empty database. Refused with prod, since the stack makes it there."""
     url = _local_url(run)
     name = _name(url)
     try:
@@ -29,9 +29,9 @@ def create(run: Run) -> None:
 
 
 def drop(run: Run) -> None:
-    """Drop the database with all users. With prod it is refused: there the stack owns it.
+    """Drop the database with all users. Refused with prod, since the stack owns it there.
 
-    Sessions on it are ended; the functions connect again by themselves.
+    It ends all sessions on the database; the functions connect again by themselves.
     """
     url = _local_url(run)
     name = _name(url)
@@ -41,7 +41,7 @@ def drop(run: Run) -> None:
 
 
 def setup(run: Run) -> None:
-    """Begin anew: drop, create, schema-load, seed, and the sign-ins of the pool linked again.
+    """Start again: drop, create, schema-load, seed, and link the sign-ins of the pool.
 
     The uuids of the seeded users are always the same, so that conversations keep their members.
     """

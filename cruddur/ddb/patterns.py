@@ -31,16 +31,18 @@ def _is_cursor(text: str) -> str:
     return text
 
 
-Limit = Annotated[int, typer.Option(min=1, help="So many rows at most: a page.")]
+Limit = Annotated[int, typer.Option(min=1, help="The number of rows on a page.")]
 Cursor = Annotated[
     str,
-    typer.Option(help="Go on where a page ended, as that page says.", callback=_is_cursor),
+    typer.Option(help="Continue after an earlier page, which printed this.", callback=_is_cursor),
 ]
 Since = Annotated[
-    datetime | None, typer.Option(formats=_TIMES, help="From this time on; local without offset.")
+    datetime | None,
+    typer.Option(formats=_TIMES, help="From this time on; local time if it has no offset."),
 ]
 Until = Annotated[
-    datetime | None, typer.Option(formats=_TIMES, help="Before this time; local without offset.")
+    datetime | None,
+    typer.Option(formats=_TIMES, help="Before this time; local time if it has no offset."),
 ]
 
 
@@ -52,10 +54,10 @@ def get_conversation(
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """Print a conversation: the newest page, its messages in the order they were written.
+    """Print the newest page of a conversation, in the order in which it was written.
 
-    A conversation is named by its group's uuid, or by the handles of its two members; with one
-    handle it is the one with that user's newest message, with none the seeded one.
+    A conversation is named by its group's uuid or by the handles of its two members. One handle
+    stands for the newest conversation of that user, and none for the seeded one.
     """
     group = _group(run, run.words)
     messages = _List.of_messages(group)
@@ -77,9 +79,9 @@ def list_conversations(
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """Print a user's message groups: the page with the newest messages, the newest last.
+    """Print the newest page of a user's message groups, the newest last.
 
-    The user is named by handle or uuid; with none it is a seeded one.
+    The user is named by handle or uuid; without a name it is a seeded one.
     """
     who = run.words[0] if run.words else _seeded()[1]
     _print(

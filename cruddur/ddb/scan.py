@@ -13,9 +13,11 @@ from cruddur.output import quantity
 def scan(
     run: Run,
     *,
-    limit: Annotated[int, typer.Option(min=0, help="Stop after so many items; 0: all.")] = 0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="Stop after this number of items; 0 prints all.")
+    ] = 0,
 ) -> None:
-    """Print every item of the table, a line each; --json has all attributes whole."""
+    """Print every item of the table, one on a line."""
     client = run.target.client("dynamodb")
     page = {"Limit": limit} if limit else {}
     reading = Reading(client.scan, TableName=run.target.output("TableName"), **page)

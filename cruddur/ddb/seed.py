@@ -37,15 +37,19 @@ def seed(
     run: Run,
     *,
     messages: Annotated[
-        int, typer.Option(min=0, help="For load tests: so many messages; 0: those of db/seed.")
+        int, typer.Option(min=0, help="The number of messages of a load; 0 writes the examples.")
     ] = 0,
     users: Annotated[
         int | None,
-        typer.Option(min=2, help=f"With --messages: between so many users. [default: {_USERS}]"),
+        typer.Option(
+            min=2, help=f"With --messages: the number of users who write them. [default: {_USERS}]"
+        ),
     ] = None,
     groups: Annotated[
         int | None,
-        typer.Option(min=1, help=f"With --messages: in so many groups. [default: {_GROUPS}]"),
+        typer.Option(
+            min=1, help=f"With --messages: the number of message groups. [default: {_GROUPS}]"
+        ),
     ] = None,
     random_seed: Annotated[
         int | None,
@@ -56,12 +60,14 @@ def seed(
         ),
     ] = None,
     reset: Annotated[bool, typer.Option("--reset", help="Empty the table first.")] = False,
-    workers: Annotated[int, typer.Option(min=1, max=16, help="Calls at a time.")] = _WORKERS,
+    workers: Annotated[
+        int, typer.Option(min=1, max=16, help="The number of calls at a time.")
+    ] = _WORKERS,
 ) -> None:
-    """Write conversations: a long one and two short ones, or with --messages a load.
+    """Write the example conversations, one long and two short, or a load for tests (--messages).
 
-    The same again changes nothing; what was interrupted is completed. Group rows show the last
-    message from the start. The users of a load are rows of the directory after bin/db/seed --users.
+    Running it again changes nothing, or completes what was interrupted. Group rows show their last
+    message from the start. To add the users of a load to the directory: bin/db/seed --users.
     """
     if not messages:
         run.refuse_without("--messages", users=users, groups=groups, random_seed=random_seed)

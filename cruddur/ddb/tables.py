@@ -17,10 +17,9 @@ _STREAM_IS_LOST = (
 
 
 def schema_load(run: Run) -> None:
-    """Make the table, as template.yaml describes it.
+    """Make the table as template.yaml describes it.
 
-    A table that is there already is only compared. With prod it is refused: there the stack makes
-    the table.
+    An existing table is only compared. Refused with prod, since the stack makes the table there.
     """
     # Takes a second: the template goes through SAM's translator.
     from local.template import create_table_arguments, read_stack, time_to_live  # noqa: PLC0415  # slow
@@ -75,7 +74,7 @@ def list_tables(run: Run) -> None:
 def drop(run: Run) -> None:
     """Delete a table with all its items.
 
-    With prod it is refused for what a stack owns; what a deleted stack has left can be dropped.
+    With prod, a table that a stack owns is refused; one that a deleted stack left can be dropped.
     """
     (name,) = run.words
     target = run.target

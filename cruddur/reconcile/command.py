@@ -29,42 +29,45 @@ def reconcile(
     run: Run,
     *,
     all_: Annotated[
-        bool, typer.Option("--all", help="The whole table, as when nothing else is said.")
+        bool, typer.Option("--all", help="Repair the whole table, which is also the default.")
     ] = False,
     failed: Annotated[
-        bool, typer.Option("--failed", help="The groups of what was parked (FAILED items).")
+        bool, typer.Option("--failed", help="Repair the groups of parked records (FAILED items).")
     ] = False,
     destination: Annotated[
         str | None,
         typer.Option(
             metavar="QUEUE_URL",
-            help="The groups of the stream ranges in a failure queue, for as long as the stream "
-            f"has them: a day. {OWN_QUEUE}: the stack's own queue.",
+            help="Repair the groups of the records in a failure queue, which the stream keeps "
+            f"for a day. {OWN_QUEUE} stands for the stack's own queue.",
         ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the differences, change nothing.")
+        bool, typer.Option("--dry-run", help="Print the differences and change nothing.")
     ] = False,
     naive_zone: Annotated[
         str,
-        typer.Option(metavar="ZONE", help="What a time without an offset is in: an IANA name."),
+        typer.Option(
+            metavar="ZONE", help="The time zone of times without an offset, by its IANA name."
+        ),
     ] = "UTC",
     resume_from: Annotated[
         str,
-        typer.Option(metavar="UUID", help="Leave out the groups before this one, in uuid order."),
+        typer.Option(
+            metavar="UUID", help="Continue with this group; groups are in the order of their uuids."
+        ),
     ] = "",
     workers: Annotated[
-        int, typer.Option(min=1, max=16, help="Groups that are repaired at a time.")
+        int, typer.Option(min=1, max=16, help="The number of groups that are repaired at a time.")
     ] = runs.WORKERS,
 ) -> None:
-    """Rebuild group rows, MEMBERS and PAIR from the messages, of one group or of the whole table.
+    """Rebuild group rows, members and pairs from the messages, in one group or the whole table.
 
-    Beside live traffic it is safe. Of a message nothing is changed but a key that is not its time
-    in UTC. A row that is less than a minute behind is no difference. It can be interrupted and
-    run again at any time.
+    It is safe beside live traffic, and can be interrupted and run again at any time. It changes
+    nothing of a message, except a key that is not the message's time in UTC. A row that is less
+    than a minute behind does not count as a difference.
 
-    Exit status: 0 when nothing is left unequal, 1 when something is, 2 for wrong use, 130 when
-    interrupted.
+    Exit status: 0 when no difference is left, 1 when one is, 2 for wrong use, 130 when interrupted.
     """
     if len(run.words) + all_ + failed + (destination is not None) > 1:
         raise typer.BadParameter(
