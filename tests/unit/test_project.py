@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from directory import schema
+from local.__main__ import __doc__ as help_of_local_cloud
 from local.template import Stack, read_stack
 from messaging import errors, keys
 
@@ -254,7 +255,7 @@ def test_the_api_document_shows_every_route_and_no_other(stack: Stack) -> None:
 def test_the_documents_list_every_command_and_no_other() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
     text = "".join(DOCUMENTS.values())
-    assert set(re.findall(r"`make ([a-z]+)[` ]", text)) == targets
+    assert set(re.findall(r"`make\s([a-z]+)[`\s]", text)) == targets
     scripts = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "bin").rglob("*")
@@ -262,6 +263,15 @@ def test_the_documents_list_every_command_and_no_other() -> None:
     }
     listed = re.findall(r"^\| `(bin/\S+/\S+)` \|", DOCUMENTS["docs/operating.md"], re.MULTILINE)
     assert sorted(listed) == sorted(scripts)
+
+
+def test_the_document_of_the_local_cloud_has_the_variables_that_its_help_has() -> None:
+    rows = re.findall(
+        r"^\| (`[A-Z].*?`) \|", section(DOCUMENTS["docs/local.md"], "Variables"), re.MULTILINE
+    )
+    assert rows
+    in_help = re.findall(r"^  ([A-Z][A-Z_]+)", help_of_local_cloud or "", re.MULTILINE)
+    assert sorted(re.findall(r"[A-Z_]+", "".join(rows))) == sorted(in_help)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
