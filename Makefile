@@ -54,8 +54,7 @@ lint: setup ## check format, lint, types and the template
 	bin/sam validate --lint
 	bin/setup checkov
 	bin/python -m local.translated >.build/translated.json
-	.build/checkov/bin/checkov --file .build/translated.json --framework cloudformation \
-		--skip-download --quiet --compact
+	.build/checkov/bin/checkov --config-file .checkov.yaml
 
 .PHONY: check
 check: lint test ## run lint and test; CI also runs prove, smoke and rehearse

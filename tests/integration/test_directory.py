@@ -218,7 +218,7 @@ def test_nobody_is_kept_from_signing_in_and_the_failure_is_logged(
         monkeypatch.setenv("DATABASE_URL", url)
     sign_in("newcomer", **more)
     (logged,) = caplog.records
-    # The metric filter SignInErrors counts this level.
+    # The metric filter SignInErrors counts this message.
     assert (logged.levelname, logged.getMessage()) == ("ERROR", "not registered")
     assert "new@example.com" not in str(vars(logged))
 

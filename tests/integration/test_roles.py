@@ -1,13 +1,14 @@
 """The roles in template.yaml, and the calls that their functions make.
 
-Each call on moto is held against the function's own role: a call that it does not allow would be
-denied in the cloud, and a right that no call has used is one too many.
+Each call on moto is held against the function's role and the boundary: a call that they do not
+allow would be denied in the cloud, and a right that no call has used is one too many.
 """
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import product
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -18,22 +19,16 @@ from local.template import Stack
 from messaging import message_groups, repository
 from messaging.repository import Repository
 from tests.fakes.gateway import Context, Gateway
+from tests.fakes.iam import TABLE, Iam
 from tests.fakes.records import inserted
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-TABLE = "the table"
-# Lambda's own calls, with the role of the function that the stream's mapping invokes.
-OF_THE_MAPPING = {
-    *("dynamodb:DescribeStream", "dynamodb:GetRecords"),
-    *("dynamodb:GetShardIterator", "dynamodb:ListStreams"),
-}
-
 
 @dataclass(frozen=True)
 class Call:
-    """What IAM sees of a call: its action, the table or an index by its name, the partition."""
+    """What IAM sees of a call: its action, the ARN of the table or an index, the partition."""
 
     action: str
     resource: str
@@ -75,61 +70,11 @@ def seen_by_iam(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
             for name, value in params["ExpressionAttributeValues"].items()
             if name in params["KeyConditionExpression"].split(" AND ")[0]
         ]
-        yield Call("dynamodb:Query", params.get("IndexName", TABLE), leading)
+        index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
+        yield Call("dynamodb:Query", f"{TABLE}{index}", leading)
     else:
         key = params.get("Key") or params["Item"]
         yield Call(f"dynamodb:{operation}", TABLE, key["pk"]["S"])
-
-
-@dataclass(frozen=True)
-class Right:
-    """One action of a statement on the table or an index, for partitions that match a pattern."""
-
-    action: str
-    resource: str
-    pattern: str
-
-    def allows(self, call: Call) -> bool:
-        return (self.action, self.resource) == (call.action, call.resource) and fnmatchcase(
-            call.leading_key, self.pattern
-        )
-
-
-def rights(stack: Stack, function: str) -> Iterator[Right]:
-    """What the function's role allows on the table and its indexes."""
-    resources = stack.document["Resources"]
-    role = resources[f"{function}Role"]["Properties"]
-    managed = [resources[policy["Ref"]]["Properties"] for policy in role["ManagedPolicyArns"]]
-    for statement in statements([role.get("Policies", []), managed]):
-        for action in listed(statement["Action"]):
-            if action.startswith("dynamodb:") and action not in OF_THE_MAPPING:
-                condition = statement.get("Condition", {"": {"dynamodb:LeadingKeys": ["*"]}})
-                ((_, keys_of),) = condition.items()
-                for pattern in keys_of["dynamodb:LeadingKeys"]:
-                    for resource in listed(statement["Resource"]):
-                        yield Right(action, resource_name(resource), pattern)
-
-
-def statements(value: Any) -> Iterator[Any]:
-    """Every statement in `value`, also those that a condition may leave out."""
-    if isinstance(value, dict) and "Effect" in value:
-        yield value
-    elif isinstance(value, dict | list):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from statements(part)
-
-
-def listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def resource_name(resource: Any) -> str:
-    """The table or one of its indexes; whatever else a statement names is not wanted here."""
-    if resource == {"Fn::GetAtt": ["MessagesTable", "Arn"]}:
-        return TABLE
-    prefix, _, index = resource["Fn::Sub"].partition("/index/")
-    assert prefix == "${MessagesTable.Arn}", resource
-    return str(index)
 
 
 @pytest.fixture
@@ -163,14 +108,31 @@ def calls(gateway: Gateway, dynamodb: "DynamoDBClient", repository: Repository) 
     return calls
 
 
-def test_every_role_allows_what_its_function_calls_and_nothing_else(
-    stack: Stack, calls: Calls
-) -> None:
+def test_every_function_may_do_what_it_does_and_nothing_else(stack: Stack, calls: Calls) -> None:
+    iam = Iam(stack)
     assert calls.made.keys() <= stack.functions().keys()
     for function in stack.functions():
         # A function that was not run above has nothing to do with the table.
-        allowed, made = set(rights(stack, function)), calls.made.get(function, set())
+        made = calls.made.get(function, set())
         for call in made:
-            assert any(right.allows(call) for right in allowed), (function, call)
-        for right in allowed:
-            assert any(right.allows(call) for call in made), (function, right)
+            key = {"dynamodb:LeadingKeys": call.leading_key}
+            assert iam.allows(function, call.action, call.resource, **key), (function, call)
+        for action, resource, pattern in rights_on_the_table(iam, function):
+            assert any(
+                (call.action, call.resource) == (action, resource)
+                and fnmatchcase(call.leading_key, pattern)
+                for call in made
+            ), (function, action, resource, pattern)
+
+
+def rights_on_the_table(iam: Iam, function: str) -> Iterator[tuple[str, str, str]]:
+    """Each action, resource and pattern of partitions in what the template gives the function."""
+    for statement in iam.role(function):
+        if statement.origin == function:
+            (keys_of,) = statement.condition.values() or [{"dynamodb:LeadingKeys": ["*"]}]
+            patterns = keys_of["dynamodb:LeadingKeys"]
+            for action, resource, pattern in product(
+                statement.actions, statement.resources, patterns
+            ):
+                if action.startswith("dynamodb:"):
+                    yield action, resource, pattern

@@ -1,7 +1,7 @@
 """The functions that were deployed run, each with its own layers, environment and role.
 
-The emulator denies what a role does not allow (but knows no LeadingKeys; those are checked in
-tests/integration/test_roles.py).
+The emulator denies what a role does not allow. It knows no LeadingKeys and gives a role no
+boundary; tests/integration/test_roles.py and tests/unit/test_template_rules.py check those.
 """
 
 import json
@@ -44,7 +44,9 @@ def test_the_rows_follow_the_stream(stage: Stage) -> None:
 def test_without_its_statement_a_function_is_denied(stage: Stage) -> None:
     """The rights above are those of the roles: taken away, nothing else stands in for them."""
     iam = stage.aws.client("iam")
-    role = {"RoleName": stage.ids["ListMessageGroupsRole"], "PolicyName": "own"}
+    name = stage.ids["ListMessageGroupsRole"]
+    (own,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
+    role = {"RoleName": name, "PolicyName": own}
     policy = iam.get_role_policy(**role)["PolicyDocument"]
     iam.delete_role_policy(**role)
     try:

@@ -95,8 +95,16 @@ def test_only_functions_that_need_postgres_carry_the_directory(stack: Stack) -> 
         uses_postgres = any(module.split(".")[0] == "directory" for module in imports)
         layers = {layer.name for layer in function.layers}
         assert layers == {"messaging"} | ({"directory"} if uses_postgres else set())
-        assert ("DATABASE_AUTH" in function.environment) == ("directory" in layers)
-        assert ("DATABASE_URL" in function.environment) == ("directory" in layers)
+
+
+def test_a_function_and_its_route_cost_fifteen_lines_of_the_template(stack: Stack) -> None:
+    """One that needs only the directory, and one with a statement of its own for the table."""
+    blocks = dict(re.findall(r"^(  \w+):\n((?:    .*\n)+)", TEMPLATE, re.MULTILINE))
+    served = {route.function for route in stack.routes()}
+    for name in ("GetUserShort", "ListMessageGroups"):
+        assert name in served
+        assert 1 + len(blocks[f"  {name}"].splitlines()) <= 15, name
+    assert len(TEMPLATE.splitlines()) <= 900
 
 
 def imported(path: Path) -> set[str]:
