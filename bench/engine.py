@@ -17,8 +17,8 @@ from local.resources import Clients, create_resources
 from local.settings import isolate_from_aws
 from local.state import StateFolder
 from local.template import Stack, create_table_arguments, read_stack
-from messaging.deadline import Deadline
 from messaging.repository import CLIENT_CONFIG, Repository
+from runtime.deadline import Deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

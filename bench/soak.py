@@ -24,10 +24,10 @@ from bench.write_units import user
 from local.functions import Functions, Result
 from local.streams import StreamReader
 from messaging import message_groups
-from messaging.entities import User
 from messaging.message_groups import NewMessage
 from messaging.repository import PageRequest, Repository
 from messaging.stream import Report, StreamProcessor
+from runtime.user import User
 
 DRAIN_SECONDS = 120.0
 

@@ -13,11 +13,11 @@ from uuid import uuid4
 from bench.engine import TABLE, Engine, Meter, engine
 from directory.users import MAX_DISPLAY_NAME_CHARS
 from messaging import keys, message_groups
-from messaging.api import MAX_MESSAGE_CHARS
-from messaging.entities import User
+from messaging.bodies import MAX_MESSAGE_CHARS
 from messaging.message_groups import NewMessage, SentMessage
 from messaging.repository import Repository
 from messaging.stream import StreamProcessor
+from runtime.user import User
 from tests.fakes.records import inserted
 
 BATCHES = (1, 2, 3, 10)

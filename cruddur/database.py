@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import psycopg2
 from botocore.config import Config
 
+from administration.operations import Values
+from administration.operations import perform as perform_here
 from cruddur.errors import CommandError
 from cruddur.targets import Target
-from directory.operations import Values
-from directory.operations import perform as perform_here
 
 CONNECT_SECONDS = 5
 # The function's own timeout is 60 s. Nobody repeats a call whose answer is late.
@@ -90,7 +90,7 @@ def owner(target: Target) -> dict[str, str]:
 
 
 def _perform_there(target: Target, event: Values) -> Values:
-    name = target.output("LoadSchemaFunction")
+    name = target.output("AdministerDirectoryFunction")
     answer = target.client("lambda", _INVOCATION).invoke(
         FunctionName=name, Payload=json.dumps(event | owner(target)).encode()
     )

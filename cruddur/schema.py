@@ -2,7 +2,7 @@
 
 import psycopg2
 
-from directory.operations import perform
+from administration.operations import perform
 
 
 def load_schema(database_url: str) -> list[str]:

@@ -13,13 +13,14 @@ from uuid import UUID, uuid5
 
 import psycopg2
 
+from administration.operations import OperationError, perform
 from cruddur.errors import CommandError
-from directory.operations import OperationError, perform
 from messaging import keys
-from messaging.deadline import Deadline
-from messaging.entities import Members, Message, MessageGroup, Pair, User, advances
+from messaging.entities import Members, Message, MessageGroup, Pair, advances
 from messaging.moves import move_row
 from messaging.repository import Repository
+from runtime.deadline import Deadline
+from runtime.user import User
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient

@@ -18,10 +18,10 @@ from botocore.exceptions import (
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from administration.operations import OperationError
 from cruddur.errors import CommandError
-from directory.operations import OperationError
 from local.errors import LocalError
-from messaging.errors import TryAgainError
+from runtime.errors import TryAgainError
 
 FAILURE = 1
 INTERRUPTED = 130

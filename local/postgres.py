@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg2
 from psycopg2 import sql
 
-from directory import database_users
+from administration import database_users
 from local.containers import HOST, Containers
 from local.errors import LocalError
 from local.processes import Engine

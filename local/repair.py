@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
+from administration.operations import OperationError, perform
 from cruddur.cognito.pool import attributes_of
 from cruddur.reconcile.digest import Rules
 from cruddur.reconcile.group import Reconciler
 from cruddur.reconcile.run import whole_table
 from cruddur.reconcile.table import Table
 from cruddur.seed import seed_users
-from directory.operations import OperationError, perform
 from directory.statements import statement
 from local.console import say
-from messaging.deadline import Deadline
+from runtime.deadline import Deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient

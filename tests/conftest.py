@@ -11,8 +11,7 @@ import pytest
 os.environ["POWERTOOLS_SERVICE_NAME"] = "test"
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "test"
 
-from directory import connection, users
-from messaging import message_groups, repository, stream
+from runtime import environment
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("no clock", deadline=None)
@@ -26,18 +25,9 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 @pytest.fixture(autouse=True)
 def cold_start() -> Iterator[None]:
     """Every test begins in an environment that remembers nothing, and leaves none behind."""
-    forget()
+    environment.renew()
     yield
-    forget()
-
-
-def forget() -> None:
-    message_groups._members.cache_clear()
-    users._by_cognito_user_id.cache_clear()
-    users._by_handle.cache_clear()
-    connection.database.cache_clear()
-    repository.of_environment.cache_clear()
-    stream.of_environment.cache_clear()
+    environment.renew()
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from typing import Any
 
 import typer
 
+from administration.sign_ins import REFUSED, State
 from cruddur import database
 from cruddur.cognito.pool import list_sign_ins
 from cruddur.command import Run
 from cruddur.output import quantity
 from cruddur.terminal import FAILURE
-from directory.sign_ins import REFUSED, State
 
 _UNCONFIRMED = "UNCONFIRMED"
 

@@ -6,12 +6,12 @@ import psycopg2
 import typer
 from botocore.exceptions import ClientError
 
+from administration.operations import OperationError
 from cruddur import database
 from cruddur.cognito.pool import attributes_of, list_sign_ins
 from cruddur.command import Run
 from cruddur.errors import CommandError
 from cruddur.seed import PASSWORD
-from directory.operations import OperationError
 
 
 def list_users(run: Run) -> None:

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from administration.sign_ins import MOCK
 from cruddur import database
 from cruddur.command import Run
 from cruddur.ddb.load import DEFAULT_RANDOM_SEED, load_user
 from cruddur.output import quantity
 from cruddur.seed import seed_rows
-from directory.sign_ins import MOCK
 
 
 def schema_load(run: Run) -> None:

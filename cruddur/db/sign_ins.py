@@ -4,12 +4,12 @@ from typing import Annotated
 
 import typer
 
+from administration.sign_ins import MOCK
 from cruddur import database
 from cruddur.cognito.link import fail_unless, link_sign_ins
 from cruddur.cognito.pool import sign_in
 from cruddur.command import Run
 from cruddur.errors import CommandError
-from directory.sign_ins import MOCK
 
 
 def update_cognito_user_ids(

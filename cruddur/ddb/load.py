@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid5
 
 from messaging import keys
-from messaging.entities import Members, Message, MessageGroup, Pair, User
+from messaging.entities import Members, Message, MessageGroup, Pair
+from runtime.user import User
 
 DEFAULT_RANDOM_SEED = 1
 

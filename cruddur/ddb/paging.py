@@ -7,8 +7,8 @@ from typing import Any
 
 from cruddur.command import Run
 from messaging.entities import Item
-from messaging.errors import TryAgainError
 from messaging.repository import from_dynamodb, to_dynamodb
+from runtime.errors import TryAgainError
 
 # DynamoDB takes no more in one BatchWriteItem.
 BATCH_ITEMS = 25

@@ -24,8 +24,8 @@ from cruddur.output import quantity
 from cruddur.parallel import in_parallel
 from cruddur.seed import seed_message_groups, write_conversations
 from cruddur.terminal import progress_bar
-from messaging.deadline import Deadline
 from messaging.repository import Repository
+from runtime.deadline import Deadline
 
 _WORKERS = 4
 # Of a load.

@@ -19,7 +19,7 @@ from cruddur.reconcile.plan import Finding
 from cruddur.reconcile.table import Table
 from cruddur.terminal import FAILURE, INTERRUPTED, progress_bar
 from messaging import keys
-from messaging.deadline import Deadline
+from runtime.deadline import Deadline
 
 # In place of a queue's address.
 OWN_QUEUE = "stack"

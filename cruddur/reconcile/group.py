@@ -38,8 +38,9 @@ from cruddur.reconcile.plan import (
 from cruddur.reconcile.table import Table
 from messaging import keys
 from messaging.entities import Item
-from messaging.errors import TryAgainError, UnreadableItemError
+from messaging.errors import UnreadableItemError
 from messaging.moves import move_row
+from runtime.errors import TryAgainError
 
 ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 1.0

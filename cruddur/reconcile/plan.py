@@ -18,8 +18,9 @@ from typing import Any
 
 from cruddur.reconcile.digest import Digest, Rules
 from messaging import keys
-from messaging.entities import Advance, Item, Members, Message, MessageGroup, Pair, User, advances
+from messaging.entities import Advance, Item, Members, Message, MessageGroup, Pair, advances
 from messaging.errors import UnreadableItemError
+from runtime.user import User
 
 type Key = tuple[str, str]
 

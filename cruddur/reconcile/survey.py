@@ -23,7 +23,8 @@ from cruddur.reconcile.plan import (
 )
 from cruddur.reconcile.table import Table
 from messaging import keys
-from messaging.entities import Item, User
+from messaging.entities import Item
+from runtime.user import User
 
 
 @dataclass(kw_only=True)

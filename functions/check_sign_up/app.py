@@ -8,8 +8,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from directory import triggers, users
-from messaging.deadline import deadline
-from messaging.ping import is_ping
+from runtime.deadline import deadline
+from runtime.ping import is_ping
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from directory import triggers, users
-from messaging.deadline import deadline
-from messaging.ping import is_ping
+from runtime.deadline import deadline
+from runtime.ping import is_ping
 
 logger = Logger()
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from aws_lambda_powertools.event_handler import Response
 
 from directory import users
-from messaging import api, message_groups, repository
+from messaging import bodies, message_groups, repository
+from runtime import api, identity
 
 app = api.create_app()
 
@@ -19,20 +20,20 @@ app = api.create_app()
 @app.post("/api/messages")
 def create_message() -> Response[str]:
     """Answer with the message, always 200: the reference's client takes nothing else."""
-    sender = users.get_by_cognito_user_id(api.subject(app))
+    sender = users.get_by_cognito_user_id(identity.subject(app))
     body = api.json_body(app)
     now = datetime.now(UTC)
-    if to_group := api.to_group(body):
+    if to_group := bodies.to_group(body):
         group, new = to_group
         sent = message_groups.create_message(
             repository.of_environment(), sender, group, new, now=now
         )
     else:
-        handle, new = api.to_user(body, sender)
+        handle, new = bodies.to_user(body, sender)
         sent = message_groups.create_message_group(
             repository.of_environment(), sender, users.get_by_handle(handle), new, now=now
         )
-    return api.sent_response(sent)
+    return bodies.sent_response(sent)
 
 
 lambda_handler = api.handler(app)

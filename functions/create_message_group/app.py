@@ -10,7 +10,8 @@ from http import HTTPStatus
 from aws_lambda_powertools.event_handler import Response
 
 from directory import users
-from messaging import api, message_groups, repository
+from messaging import bodies, message_groups, repository
+from runtime import api, identity
 
 app = api.create_app()
 
@@ -18,12 +19,12 @@ app = api.create_app()
 @app.post("/api/message_groups")
 def create_message_group() -> Response[str]:
     """Answer with the message: 201 in a new group, else 200."""
-    sender = users.get_by_cognito_user_id(api.subject(app))
-    handle, new = api.to_user(api.json_body(app), sender)
+    sender = users.get_by_cognito_user_id(identity.subject(app))
+    handle, new = bodies.to_user(api.json_body(app), sender)
     sent = message_groups.create_message_group(
         repository.of_environment(), sender, users.get_by_handle(handle), new, now=datetime.now(UTC)
     )
-    return api.sent_response(sent, created=HTTPStatus.CREATED)
+    return bodies.sent_response(sent, created=HTTPStatus.CREATED)
 
 
 lambda_handler = api.handler(app)

@@ -6,7 +6,8 @@ GET /api/message_groups, for every user. One Query on ``GRP#<caller>``.
 from aws_lambda_powertools.event_handler import Response
 
 from directory import users
-from messaging import api, message_groups, repository
+from messaging import bodies, message_groups, paging, repository
+from runtime import api, identity
 
 app = api.create_app()
 
@@ -14,10 +15,10 @@ app = api.create_app()
 @app.get("/api/message_groups")
 def list_message_groups() -> Response[str]:
     """Answer with a page of message groups."""
-    caller = users.get_by_cognito_user_id(api.subject(app))
-    query = api.query(app)
+    caller = users.get_by_cognito_user_id(identity.subject(app))
+    query = paging.query(app)
     page = message_groups.list_message_groups(repository.of_environment(), caller, query.page)
-    return api.page_response(app, page, query, api.message_group_body)
+    return paging.page_response(app, page, query, bodies.message_group_body)
 
 
 lambda_handler = api.handler(app)

@@ -9,7 +9,8 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import Response
 
 from directory import users
-from messaging import api, message_groups, repository
+from messaging import bodies, message_groups, paging, repository
+from runtime import api, identity
 
 app = api.create_app()
 
@@ -17,12 +18,12 @@ app = api.create_app()
 @app.get("/api/messages/<message_group_uuid>")
 def list_messages(message_group_uuid: str) -> Response[str]:
     """Answer with a page of messages."""
-    caller = users.get_by_cognito_user_id(api.subject(app))
-    query = api.query(app, sortable=True)
+    caller = users.get_by_cognito_user_id(identity.subject(app))
+    query = paging.query(app, sortable=True)
     page = message_groups.list_messages(
         repository.of_environment(), caller, unquote(message_group_uuid), query.page
     )
-    return api.page_response(app, page, query, api.message_body)
+    return paging.page_response(app, page, query, bodies.message_body)
 
 
 lambda_handler = api.handler(app)

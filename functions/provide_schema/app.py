@@ -1,9 +1,9 @@
 """CloudFormation's custom resource: a deployed stack has its schema loaded.
 
 Outside the VPC, since it reads the owner's password from Secrets Manager and answers
-CloudFormation; ``load_schema`` inside does the work. Whatever happens, CloudFormation gets an
-answer, or a deployment would hang for an hour. Nothing is dropped when the stack is deleted. The
-event holds a signed address: it is never logged.
+CloudFormation; ``administer_directory`` inside does the work. CloudFormation gets an answer
+whatever happens, or a deployment would hang for an hour. Nothing is dropped when the stack is
+deleted. The event holds a signed address and is never logged.
 """
 
 import json
@@ -31,16 +31,17 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
 
 
 def _load(context: LambdaContext) -> str:
-    """Invoke ``load_schema``; return what went wrong, or nothing."""
+    """Invoke ``administer_directory``; return what went wrong, or nothing."""
     seconds = context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS
     try:
         config = Config(read_timeout=max(1, seconds), retries={"total_max_attempts": 1})
         answer = boto3.client("lambda", config=config).invoke(
-            FunctionName=os.environ["LOAD_SCHEMA_FUNCTION"], Payload=json.dumps(_owner()).encode()
+            FunctionName=os.environ["ADMINISTER_DIRECTORY_FUNCTION"],
+            Payload=json.dumps(_owner()).encode(),
         )
         payload = json.loads(answer["Payload"].read())
         if answer.get("FunctionError"):
-            return f"load_schema failed: {payload.get('errorType')}, see its log"
+            return f"administer_directory failed: {payload.get('errorType')}, see its log"
         logger.info("schema is loaded", extra={"applied": payload["applied"]})
     except Exception as error:  # noqa: BLE001  # CloudFormation has to hear of every one
         logger.error("schema is not loaded", extra={"error": type(error).__name__})  # noqa: TRY400  # the message may hold a secret

@@ -12,7 +12,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from messaging import stream
-from messaging.deadline import deadline
+from runtime.deadline import deadline
 
 # Time to answer before Lambda kills the function.
 MARGIN_SECONDS = 1

@@ -1,7 +1,8 @@
 """Items as a table of the bootcamp's application has them: bare keys, any offset, nothing else."""
 
 from messaging import keys
-from messaging.entities import Item, User
+from messaging.entities import Item
+from runtime.user import User
 
 TEXT = "written by the other application"
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from messaging.entities import User
+from runtime.user import User
 
 GRAHAMS = User(
     uuid="00000000-0000-4000-8000-00000000000a", handle="grahams", display_name="Grahams"

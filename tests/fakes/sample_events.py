@@ -143,7 +143,7 @@ EXPECTED: dict[str, Expected] = {
     "confirm_user/signs_in_unregistered": Expected(answer="event", users=("tidal",)),
     # Somebody else has the handle; that keeps nobody from signing in.
     "confirm_user/signs_in_taken_handle": Expected(answer="event"),
-    "load_schema/again": Expected(answer={"applied": []}),
+    "administer_directory/again": Expected(answer={"applied": []}),
     "update_message_groups/insert": moved({LONG: "Are the sandwiches packed?"}),
     "update_message_groups/many_groups": moved(
         {LONG: "And the tea?", OLD: "Any news from the pier?", SINGLE: "Found the box."}

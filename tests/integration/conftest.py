@@ -15,16 +15,17 @@ import psycopg2
 import pytest
 from moto import mock_aws
 
+from administration import database_users
 from cruddur.schema import load_schema
-from directory import connection, database_users
 from local.postgres import Postgres
 from local.processes import free_port
 from local.state import StateFolder
 from local.template import Stack, create_table_arguments, read_stack, time_to_live
 from messaging import stream
-from messaging.deadline import Deadline
-from messaging.entities import User
 from messaging.repository import Repository
+from runtime import environment
+from runtime.deadline import Deadline
+from runtime.user import User
 from tests.fakes.gateway import Gateway
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 
@@ -83,9 +84,9 @@ def database_user_of(function: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         environments = {f.code.name: f.environment for f in _stack().functions().values()}
         patch.setenv("DATABASE_USER", environments[function].get("DATABASE_USER", ""))
-        connection.database.cache_clear()
+        environment.renew()
         yield
-    connection.database.cache_clear()
+    environment.renew()
 
 
 def insert_user(

@@ -34,12 +34,14 @@ from cruddur.reconcile.group import Reconciler
 from cruddur.reconcile.table import Table
 from local.template import create_table_arguments, read_stack
 from messaging import keys, message_groups
-from messaging.deadline import Deadline
-from messaging.entities import Item, Message, MessageGroup, User
-from messaging.errors import TryAgainError
+from messaging.entities import Item, Message, MessageGroup
 from messaging.message_groups import NewMessage, SentMessage
 from messaging.repository import Repository, from_dynamodb
 from messaging.stream import StreamProcessor
+from runtime import environment
+from runtime.deadline import Deadline
+from runtime.errors import TryAgainError
+from runtime.user import User
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 from tests.fakes.records import inserted, sequence_number
 
@@ -81,7 +83,7 @@ class History(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        message_groups._members.cache_clear()
+        environment.renew()
         # The same history again gives the same uuids.
         random = Random(1)
         self.uuids = mock.patch.object(

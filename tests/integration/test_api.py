@@ -7,9 +7,10 @@ from uuid import uuid4
 
 import pytest
 
-from messaging.entities import User
-from messaging.errors import TryAgainError
+from directory.connection import Database
 from messaging.repository import Repository, of_environment
+from runtime.errors import TryAgainError
+from runtime.user import User
 from tests.fakes.gateway import Answer, Context, Gateway
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 
@@ -429,10 +430,7 @@ def test_warm_reads_and_sends_are_one_call_and_no_sql(
     client.meta.events.register(
         "before-call.dynamodb.*", lambda model, **_: calls.append(model.name)
     )
-    monkeypatch.setenv("DATABASE_URL", "postgresql://nowhere.invalid/")
-    from directory import connection
-
-    connection.database.cache_clear()
+    monkeypatch.delattr(Database, "fetch_one")
     warm()
     assert calls == ["Query", "Query", "PutItem", "TransactWriteItems", "PutItem"]
 

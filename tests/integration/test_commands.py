@@ -108,7 +108,7 @@ def outputs(pool: str, database: str) -> dict[str, str]:
         "TableName": TABLE,
         "UserPoolId": pool,
         "UserPoolClientId": client["UserPoolClient"]["ClientId"],
-        "LoadSchemaFunction": "load-schema",
+        "AdministerDirectoryFunction": "load-schema",
     }
 
 
@@ -179,7 +179,7 @@ def _stacks(parameters: dict[str, Any], outputs: dict[str, str]) -> Any:
 def _invoke(event: dict[str, Any], url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("DATABASE_AUTH", "url")
     monkeypatch.setenv("DATABASE_URL", url)
-    handler = importlib.import_module("functions.load_schema.app")
+    handler = importlib.import_module("functions.administer_directory.app")
     try:
         answer, failed = handler.lambda_handler(event, Context()), {}
     except Exception as error:  # noqa: BLE001  # as Lambda does
@@ -422,8 +422,8 @@ def test_no_stack_and_a_stack_without_what_is_needed(prod: dict[str, str], calls
     assert "AWS_REGION" in said
     for command in ("db connect", "rds update-sg-rule"):
         assert "DatabasePublic=true" in sentence(run(*command.split(), "--yes", "prod"))
-    del prod["LoadSchemaFunction"]
-    assert "LoadSchemaFunction" in sentence(run("db", "sessions", "prod"))
+    del prod["AdministerDirectoryFunction"]
+    assert "AdministerDirectoryFunction" in sentence(run("db", "sessions", "prod"))
 
 
 def test_an_interrupted_command_says_so(

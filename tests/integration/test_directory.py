@@ -16,14 +16,15 @@ import pytest
 from cryptography import x509
 from psycopg2.extensions import parse_dsn
 
+from administration.database_users import SIGN_UP
 from directory import connection, users
 from directory.config import RDS_CERTIFICATES, DatabaseSettings
-from directory.connection import Database, DatabaseError
-from directory.database_users import SIGN_UP
+from directory.connection import Database
+from directory.errors import DatabaseError, SignUpError, UserNotRegisteredError
 from directory.statements import statement
-from messaging.deadline import Deadline
-from messaging.entities import User
-from messaging.errors import MissingSettingError, TryAgainError, UserNotRegisteredError
+from runtime.deadline import Deadline
+from runtime.errors import MissingSettingError, TryAgainError
+from runtime.user import User
 from tests.fakes.gateway import Context
 from tests.integration.conftest import database_user_of, insert_user
 
@@ -100,9 +101,9 @@ def test_who_confirms_is_in_the_directory(directory: str) -> None:
 def test_a_taken_handle_is_refused_at_sign_up_and_at_confirmation(
     directory: str, handle: str
 ) -> None:
-    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+    with pytest.raises(SignUpError, match=r"^handle_taken$"):
         check(handle)
-    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+    with pytest.raises(SignUpError, match=r"^handle_taken$"):
         confirm(handle)
     assert select(directory, "SELECT count(*) FROM public.users") == [(3,)]
 
@@ -111,21 +112,21 @@ def test_a_taken_handle_is_refused_at_sign_up_and_at_confirmation(
     "handle", ["", " ", "@reef", "a b", "a" * 31, "-a", "\u00e4", "a\n", "a\0", "a'; DROP TABLE x"]
 )
 def test_a_malformed_handle_is_refused(directory: str, handle: str) -> None:
-    with pytest.raises(users.SignUpError, match=r"^handle_invalid$"):
+    with pytest.raises(SignUpError, match=r"^handle_invalid$"):
         check(handle)
 
 
 @pytest.mark.parametrize("name", ["", "  ", "n" * 51, "a\nb", "\ud800", "\0"])
 def test_a_display_name_that_lists_cannot_show_is_refused(directory: str, name: str) -> None:
-    with pytest.raises(users.SignUpError, match=r"^display_name_invalid$"):
+    with pytest.raises(SignUpError, match=r"^display_name_invalid$"):
         check("newcomer", name=name)
 
 
 def test_a_row_that_waits_is_for_its_own_e_mail_address(directory: str) -> None:
     add(directory, WAITING)
-    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+    with pytest.raises(SignUpError, match=r"^handle_taken$"):
         check("waiting", email="other@example.com")
-    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+    with pytest.raises(SignUpError, match=r"^handle_taken$"):
         confirm("waiting", email="other@example.com")
     check("Waiting", email="Waiting@Example.com")
     confirm("Waiting", email="Waiting@Example.com")
@@ -134,7 +135,7 @@ def test_a_row_that_waits_is_for_its_own_e_mail_address(directory: str) -> None:
 
 def test_a_row_that_waits_is_for_who_has_proven_the_address(directory: str) -> None:
     add(directory, WAITING)
-    with pytest.raises(users.SignUpError, match=r"^handle_taken$"):
+    with pytest.raises(SignUpError, match=r"^handle_taken$"):
         confirm("waiting", email="waiting@example.com", email_verified="false")
     sign_in("waiting", email="waiting@example.com", email_verified="false")
     with pytest.raises(UserNotRegisteredError):
@@ -251,7 +252,7 @@ def test_other_confirmations_write_nothing(directory: str) -> None:
 def test_malformed_attributes_are_refused_by_name(
     directory: str, more: dict[str, Any], code: str
 ) -> None:
-    with pytest.raises(users.SignUpError, match=f"^{code}$"):
+    with pytest.raises(SignUpError, match=f"^{code}$"):
         check("newcomer", **more)
 
 
@@ -279,7 +280,7 @@ def test_what_the_database_refuses_shows_no_value(directory: str) -> None:
 
 
 def test_an_e_mail_address_that_does_not_fit_is_refused(directory: str) -> None:
-    with pytest.raises(users.SignUpError, match=r"^email_invalid$"):
+    with pytest.raises(SignUpError, match=r"^email_invalid$"):
         check("newcomer", email="x" * 321)
 
 

@@ -22,21 +22,13 @@ from cruddur.reconcile.plan import Kind, Write
 from cruddur.reconcile.survey import Survey
 from cruddur.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys, message_groups
-from messaging.deadline import Deadline
-from messaging.entities import (
-    PARKED_FOR,
-    Advance,
-    Failed,
-    Item,
-    Message,
-    MessageGroup,
-    User,
-    advances,
-)
-from messaging.errors import TryAgainError
+from messaging.entities import PARKED_FOR, Advance, Failed, Item, Message, MessageGroup, advances
 from messaging.message_groups import NewMessage
 from messaging.repository import PageRequest, from_dynamodb, to_dynamodb
 from messaging.stream import Report, StreamProcessor
+from runtime.deadline import Deadline
+from runtime.errors import TryAgainError
+from runtime.user import User
 from tests.fakes.adopted import message_item, row_item
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 from tests.fakes.records import inserted

@@ -8,9 +8,9 @@ import pytest
 from cruddur.reconcile.plan import Write
 from cruddur.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys
-from messaging.deadline import Deadline
 from messaging.entities import Item
 from messaging.repository import to_dynamodb
+from runtime.deadline import Deadline
 from tests.fakes.adopted import message_item, row_item
 from tests.fakes.memory_table import MemoryTable
 from tests.fakes.people import BAYKO, GRAHAMS, REEF

@@ -16,25 +16,16 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from local.template import Stack, create_table_arguments
 from messaging import keys
-from messaging.deadline import Deadline
-from messaging.entities import (
-    Failed,
-    Item,
-    Members,
-    Message,
-    MessageGroup,
-    Pair,
-    Sent,
-    User,
-    advances,
-)
-from messaging.errors import TryAgainError
+from messaging.entities import Failed, Item, Members, Message, MessageGroup, Pair, Sent, advances
 from messaging.repository import (
     CALL_SECONDS,
     CLIENT_CONFIG,
     PageRequest,
     Repository,
 )
+from runtime.deadline import Deadline
+from runtime.errors import TryAgainError
+from runtime.user import User
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 

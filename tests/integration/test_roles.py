@@ -16,8 +16,9 @@ import pytest
 
 from functions.update_message_groups import app as update_message_groups
 from local.template import Stack
-from messaging import message_groups, repository
+from messaging import repository
 from messaging.repository import Repository
+from runtime import environment
 from tests.fakes.gateway import Context, Gateway
 from tests.fakes.iam import TABLE, Iam
 from tests.fakes.records import inserted
@@ -44,7 +45,7 @@ class Calls:
     @contextmanager
     def of(self, function: str) -> Iterator[None]:
         """Note the calls of a function that starts cold."""
-        message_groups._members.cache_clear()
+        environment.renew()
         noted = self.made.setdefault(function, set())
 
         def note(params: Mapping[str, Any], model: Any, **_: object) -> None:

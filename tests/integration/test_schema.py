@@ -13,9 +13,9 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from directory import schema
-from directory.database_users import APP, IDLE_SESSION, SIGN_UP
-from messaging.errors import MissingSettingError
+from administration import schema
+from administration.database_users import APP, IDLE_SESSION, SIGN_UP
+from runtime.errors import MissingSettingError
 from tests.fakes.gateway import Context
 
 
@@ -35,7 +35,7 @@ def load(url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setenv("DATABASE_AUTH", "url")
     monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.delenv("DATABASE_USER", raising=False)
-    app = importlib.import_module("functions.load_schema.app")
+    app = importlib.import_module("functions.administer_directory.app")
     return app.lambda_handler({}, Context())
 
 
@@ -166,7 +166,7 @@ def test_whoever_may_only_invoke_the_schema_function_gets_nowhere(
     load(new_database, monkeypatch)
     monkeypatch.setenv("DATABASE_AUTH", auth)
     monkeypatch.setenv("DATABASE_URL", new_database.replace("postgres@", ""))
-    app = importlib.import_module("functions.load_schema.app")
+    app = importlib.import_module("functions.administer_directory.app")
     assert "owner" in app.lambda_handler(action, Context())["error"]
     with pytest.raises(MissingSettingError, match="owner"):
         app.lambda_handler({}, Context())
@@ -177,7 +177,7 @@ def test_the_owner_comes_in_with_their_password(
 ) -> None:
     monkeypatch.setenv("DATABASE_AUTH", "url")
     monkeypatch.setenv("DATABASE_URL", new_database.replace("postgres@", ""))
-    app = importlib.import_module("functions.load_schema.app")
+    app = importlib.import_module("functions.administer_directory.app")
     owner = {"username": "postgres", "password": "hidden"}
     assert app.lambda_handler(owner, Context()) == {"applied": list(schema.migrations())}
 
@@ -260,7 +260,7 @@ def provide(
     app = importlib.import_module("functions.provide_schema.app")
     monkeypatch.setattr(app, "boto3", services)
     monkeypatch.setenv("DATABASE_SECRET", "arn")
-    monkeypatch.setenv("LOAD_SCHEMA_FUNCTION", "load")
+    monkeypatch.setenv("ADMINISTER_DIRECTORY_FUNCTION", "load")
     app.lambda_handler(cloudformation.event(kind), Context(seconds=120))
     (answer,) = cloudformation.answers
     assert cloudformation.content_types == [""]
@@ -294,7 +294,7 @@ def test_nothing_is_done_when_the_stack_is_deleted(
         Services(error="secretsmanager"),
         Services("no object"),
     ],
-    ids=["load_schema", "lambda", "secret", "answer"],
+    ids=["administer_directory", "lambda", "secret", "answer"],
 )
 def test_every_failure_is_answered_and_shows_no_secret(
     cloudformation: CloudFormation,

@@ -65,7 +65,8 @@ class LocalCloud:
             environment
         ):
             del self.environment[name]
-        path = [ROOT, ROOT / "layers" / "messaging", ROOT / "layers" / "directory"]
+        packages = ("layers/messaging", "layers/directory", "functions/administer_directory")
+        path = [ROOT, *(ROOT / folder for folder in packages)]
         self.environment["PYTHONPATH"] = os.pathsep.join(map(str, path))
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(

@@ -10,10 +10,11 @@ import pytest
 from cruddur import targets
 from cruddur.seed import seed_users
 from messaging import keys, message_groups
-from messaging.deadline import Deadline
-from messaging.entities import Item, User
+from messaging.entities import Item
 from messaging.message_groups import NewMessage
 from messaging.repository import Repository, to_dynamodb
+from runtime.deadline import Deadline
+from runtime.user import User
 from tests.local.conftest import LocalCloud, Operated
 from tests.waiting import eventually
 

@@ -25,7 +25,7 @@ def events(stage: Stage, name: str) -> list[tuple[str, str]]:
 def test_it_is_rolled_back_with_the_reason(stage: Stage) -> None:
     assert stage.describe()["StackStatus"] == "ROLLBACK_COMPLETE"
     failures = [reason for status, reason in events(stage, "Schema") if status == "CREATE_FAILED"]
-    assert ["load_schema failed" in reason for reason in failures] == [True]
+    assert ["administer_directory failed" in reason for reason in failures] == [True]
 
 
 def test_what_it_made_is_gone(stage: Stage) -> None:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from directory import database_users, schema
+from administration import database_users, schema
 from local.template import create_table_arguments
 from messaging import keys
 from tests.rehearse.cloud import REGION

@@ -60,5 +60,5 @@ def test_who_may_only_invoke_the_schema_function_gives_no_account_away(stage: St
     before = stage.rows("SELECT handle, cognito_user_id FROM public.users ORDER BY handle")
     ((handle, _), *_) = before
     event = {"action": "set-cognito-id", "handle": handle, "cognito_user_id": "mine"}
-    assert "owner" in stage.invoke("LoadSchema", event)["Payload"]["error"]
+    assert "owner" in stage.invoke("AdministerDirectory", event)["Payload"]["error"]
     assert stage.rows("SELECT handle, cognito_user_id FROM public.users ORDER BY handle") == before

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from directory import schema
+from administration import schema
 from tests.rehearse.stage import TABLE, Stage
 
 MIGRATION = "9999_rehearsal"
@@ -15,9 +15,10 @@ def layers(stage: Stage) -> dict[str, list[str]]:
     """Change both layers and deploy again; what the functions' layers were before."""
     before = {name: _layers(stage, name) for name in stage.template.functions()}
     folder = stage.project.folder
-    package = folder / "layers" / "messaging" / "messaging" / "__init__.py"
-    package.write_text(package.read_text() + '\nprint("the layer was changed")\n')
-    migrations = folder / "layers" / "directory" / "directory" / "migrations"
+    for layer in ("messaging", "directory"):
+        package = folder / "layers" / layer / layer / "__init__.py"
+        package.write_text(package.read_text() + '\nprint("the layer was changed")\n')
+    migrations = folder / "functions/administer_directory/administration/migrations"
     (migrations / f"{MIGRATION}.sql").write_text("CREATE TABLE public.rehearsal ();\n")
     template = folder / "template.yaml"
     newest = list(schema.migrations())[-1]

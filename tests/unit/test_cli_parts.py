@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from administration.sign_ins import Row, SignIn, match
 from cruddur import output
 from cruddur.database import is_of_this_machine
 from cruddur.ddb.load import TooManyGroupsError, load_groups, load_messages
@@ -16,10 +17,9 @@ from cruddur.ddb.paging import BatchWriter, Reading
 from cruddur.output import Output
 from cruddur.parallel import in_parallel
 from cruddur.terminal import plain
-from directory.sign_ins import Row, SignIn, match
 from messaging.entities import advances
-from messaging.errors import TryAgainError
 from messaging.repository import to_dynamodb
+from runtime.errors import TryAgainError
 
 # Output.
 

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messaging import entities, keys
-from messaging.entities import Failed, Members, Message, MessageGroup, Pair, Sent, User
+from messaging.entities import Failed, Members, Message, MessageGroup, Pair, Sent
 from messaging.errors import UnreadableItemError
 from messaging.repository import to_dynamodb
+from runtime.user import User
 from tests.fakes.people import GRAHAMS, REEF, minute
 
 GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"

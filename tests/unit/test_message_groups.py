@@ -5,10 +5,12 @@ from uuid import uuid4
 import pytest
 
 from messaging import keys, message_groups
-from messaging.entities import Members, MessageGroup, Pair, User
-from messaging.errors import InvalidRequestError, MessageGroupNotFoundError
+from messaging.entities import Members, MessageGroup, Pair
+from messaging.errors import MessageGroupNotFoundError
 from messaging.message_groups import NewMessage, SentMessage
 from messaging.repository import Page, PageRequest
+from runtime.errors import InvalidRequestError
+from runtime.user import User
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 
@@ -250,12 +252,7 @@ def test_a_member_is_looked_up_once_and_found_as_soon_as_the_group_is_there() ->
     known = str(uuid4())
     with pytest.raises(MessageGroupNotFoundError):
         texts(repository, known)
-    members = Members(
-        message_group_uuid=known,
-        member_uuids=frozenset({GRAHAMS.uuid, REEF.uuid}),
-        created_at=minute(0),
-    )
-    repository.items[keys.members_pk(known), keys.MEMBERS_SK] = members.to_item()
+    put_members(repository, known)
     before = repository.readings
     for member in (GRAHAMS, REEF, GRAHAMS, REEF):
         assert texts(repository, known, member) == []
@@ -268,12 +265,25 @@ def test_a_name_is_kept_for_seven_days(repository: MemoryRepository) -> None:
     assert sent["expires_at"] == (minute(0) + timedelta(days=7)).timestamp()
 
 
-def test_what_is_known_of_groups_is_bounded(repository: MemoryRepository) -> None:
-    cache = message_groups._members.cache
-    assert cache is not None
-    for number in range(1100):
-        cache[str(number)] = None
-    assert len(cache) == 1024
+def put_members(repository: MemoryRepository, group: str) -> None:
+    members = Members(
+        message_group_uuid=group,
+        member_uuids=frozenset({GRAHAMS.uuid, REEF.uuid}),
+        created_at=minute(0),
+    )
+    repository.items[keys.members_pk(group), keys.MEMBERS_SK] = members.to_item()
+
+
+def test_what_is_known_of_groups_is_bounded() -> None:
+    repository = CountingRepository()
+    oldest, *others = [str(uuid4()) for _ in range(1025)]
+    for group in (oldest, *others):
+        put_members(repository, group)
+        texts(repository, group)
+    for group, readings in ((others[-1], 0), (oldest, 1)):
+        before = repository.readings
+        texts(repository, group)
+        assert repository.readings - before == readings
 
 
 def test_two_senders_may_use_one_name(repository: MemoryRepository) -> None:

@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from http import HTTPStatus
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from directory import schema
+from administration import schema
 from local.__main__ import __doc__ as help_of_local_cloud
 from local.template import Stack, read_stack
-from messaging import errors, keys
+from messaging import keys
+from runtime import errors
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
@@ -117,36 +119,54 @@ def imported(path: Path) -> set[str]:
     return modules
 
 
-# What each module may import of this project: the arrows of the design.
-LAYERS = {
-    "keys": set[str](),
-    "errors": set[str](),
-    "deadline": {"errors"},
-    "ping": set[str](),
-    "config": {"errors"},
-    "entities": {"keys", "errors"},
-    "sam_local": set[str](),
-    "repository": {"keys", "errors", "deadline", "config", "entities"},
-    "moves": {"errors", "entities", "repository"},
-    "stream": {"keys", "errors", "entities", "repository", "moves"},
-    "message_groups": {"keys", "errors", "entities", "repository"},
-    "api": {
-        *("keys", "errors", "deadline", "ping", "entities", "sam_local"),
-        *("repository", "message_groups"),
-    },
+# The packages that functions are made of: where each is, and which others it may import.
+PACKAGES = {
+    "runtime": ("layers/messaging", set[str]()),
+    "messaging": ("layers/messaging", {"runtime"}),
+    "directory": ("layers/directory", {"runtime"}),
+    "administration": ("functions/administer_directory", {"directory", "runtime"}),
 }
 
 
+def modules() -> dict[str, set[str]]:
+    """Every module of these packages, and what it imports."""
+    return {
+        f"{package}.{path.stem}": imported(path)
+        for package, (folder, _) in PACKAGES.items()
+        for path in (ROOT / folder / package).glob("*.py")
+    }
+
+
 def test_imports_point_one_way() -> None:
-    folder = ROOT / "layers" / "messaging" / "messaging"
-    assert {path.stem for path in folder.glob("*.py")} == set(LAYERS) | {"__init__"}
-    for name, allowed in LAYERS.items():
-        modules = imported(folder / f"{name}.py")
-        ours = {module.split(".")[1] for module in modules if module.startswith("messaging.")}
-        assert ours <= allowed, name
-        if name in {"keys", "entities"}:
-            assert not {m for m in modules if m.startswith(("boto", "aws_lambda_powertools"))}
-        assert "directory" not in modules, name
+    graph = modules()
+    for name, imports in graph.items():
+        package, _, _ = name.partition(".")
+        _, allowed = PACKAGES[package]
+        beyond = {module.partition(".")[0] for module in imports} - {package}
+        assert beyond & {*PACKAGES, "cruddur", "local", "functions", "tests"} <= allowed, name
+    ours = {name: imports & graph.keys() for name, imports in graph.items()}
+    order = list(TopologicalSorter(ours).static_order())
+    assert set(order) == set(graph)
+
+
+def test_items_know_neither_aws_nor_http() -> None:
+    graph = modules()
+    reached, left = set[str](), {"messaging.keys", "messaging.entities"}
+    while left:
+        module = left.pop()
+        reached.add(module)
+        left |= graph.get(module, set()) - reached
+    assert "runtime.user" in reached
+    assert not {m for m in reached if m.startswith(("boto", "aws_lambda_powertools"))}
+
+
+def test_packages_stand_where_these_rules_look_for_them() -> None:
+    found = {
+        path.parent.name
+        for folder in ("layers", "functions")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+    assert found == set(PACKAGES)
 
 
 def test_no_key_is_spelled_outside_keys() -> None:

@@ -11,17 +11,9 @@ import pytest
 from cruddur.reconcile.digest import Digest, Rules
 from cruddur.reconcile.plan import Kind, Plan, Snapshot, make_plan
 from messaging import keys
-from messaging.entities import (
-    PREVIEW_BYTES,
-    Item,
-    Members,
-    Message,
-    MessageGroup,
-    Pair,
-    User,
-    advances,
-)
+from messaging.entities import PREVIEW_BYTES, Item, Members, Message, MessageGroup, Pair, advances
 from messaging.moves import move_row
+from runtime.user import User
 from tests.fakes.adopted import message_item, row_item
 from tests.fakes.memory_table import MemoryTable
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute

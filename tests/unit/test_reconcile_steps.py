@@ -15,9 +15,10 @@ from cruddur.reconcile import run
 from cruddur.reconcile.digest import Rules
 from cruddur.reconcile.group import Reconciler, Result
 from messaging import keys
-from messaging.entities import Item, Message, MessageGroup, User, advances
+from messaging.entities import Item, Message, MessageGroup, advances
 from messaging.repository import PageRequest
 from messaging.stream import StreamProcessor
+from runtime.user import User
 from tests.fakes.adopted import message_item, row_item
 from tests.fakes.memory_table import MemoryTable
 from tests.fakes.people import GRAHAMS, REEF, minute

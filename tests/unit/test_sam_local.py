@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from local.template import Stack, read_stack
-from messaging import sam_local
+from runtime import sam_local
 
 NOW = 1_800_000_000.0
 CLAIMS = {"sub": "someone", "token_use": "access", "exp": NOW + 1}

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from messaging import keys, message_groups
-from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, User
-from messaging.errors import TryAgainError
+from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup
 from messaging.message_groups import NewMessage
 from messaging.repository import PageRequest
 from messaging.stream import Report, StreamProcessor
+from runtime.errors import TryAgainError
+from runtime.user import User
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 from tests.fakes.records import inserted, record, sequence_number

@@ -20,12 +20,13 @@ from local.functions import Result
 from local.streams import Shard
 from local.template import Stack, StreamMapping, read_stack
 from messaging import keys, message_groups
-from messaging.deadline import Deadline
-from messaging.entities import Advance, Failed, Item, Members, Message, User
-from messaging.errors import TryAgainError
+from messaging.entities import Advance, Failed, Item, Members, Message
 from messaging.message_groups import NewMessage
 from messaging.repository import CALL_SECONDS
 from messaging.stream import StreamProcessor
+from runtime.deadline import Deadline
+from runtime.errors import TryAgainError
+from runtime.user import User
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import GRAHAMS, NEW_YEAR
 from tests.fakes.records import inserted

@@ -12,9 +12,9 @@ import pytest
 from cryptography import x509
 from samtranslator.yaml_helper import yaml_parse
 
-from directory import database_users
+from administration import database_users
 from directory.config import RDS_CERTIFICATES
-from directory.users import SignUpError
+from directory.errors import SignUpError
 from functions.update_message_groups import app as update_message_groups
 from local.retained import retained_template
 from local.template import Stack, read_stack
@@ -334,7 +334,7 @@ def test_every_function_signs_in_to_the_database_as_the_user_that_its_role_may_b
     writers = {name for name, user in signs_in.items() if user == database_users.SIGN_UP}
     assert writers == {"CheckSignUp", "ConfirmUser"}
     # What changes accounts is done as the owner, whose secret only a deployment reads.
-    assert signs_in["LoadSchema"] == ""
+    assert signs_in["AdministerDirectory"] == ""
     action = "secretsmanager:GetSecretValue"
     secrets = {n for n in signs_in for statement in iam.role(n) if action in statement.actions}
     assert secrets == {"ProvideSchema"}
@@ -496,9 +496,9 @@ def test_new_code_never_meets_an_old_schema(resources: Resources) -> None:
         for name, function in resources.functions().items()
         if any(layer["Ref"].startswith("DirectoryLayer") for layer in function["Layers"])
     }
-    for name in readers - {"LoadSchema"}:
+    for name in readers - {"AdministerDirectory"}:
         assert "Schema" in behind(graph, name), name
-    assert "Schema" not in behind(graph, "LoadSchema")
+    assert "Schema" not in behind(graph, "AdministerDirectory")
 
 
 def behind(graph: dict[str, set[str]], name: str) -> set[str]:
@@ -573,7 +573,7 @@ def test_every_function_that_fails_is_noticed(resources: Resources) -> None:
         for dimension in alarm.get("Dimensions", [])
         if alarm["MetricName"] == "Errors"
     }
-    noticed = behind_api | alarmed | {"CheckSignUp", "LoadSchema", "ProvideSchema"}
+    noticed = behind_api | alarmed | {"CheckSignUp", "AdministerDirectory", "ProvideSchema"}
     assert noticed == set(resources.functions())
     # Of all of them: what the runtime writes of a crash and of running out of time.
     watched = {

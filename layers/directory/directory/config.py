@@ -12,8 +12,8 @@ from typing import Any, Self
 import boto3
 from psycopg2.extensions import make_dsn, parse_dsn
 
-from messaging.config import required
-from messaging.errors import MissingSettingError
+from runtime.errors import MissingSettingError
+from runtime.settings import required
 
 # The roots of Amazon RDS's certificates, three a region, from AWS's global bundle of 2025; where
 # the copies came from is in docs/decisions.md. The template refuses regions that are not in it.

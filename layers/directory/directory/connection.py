@@ -11,7 +11,7 @@ import os
 import select
 import time
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import psycopg2
@@ -19,8 +19,10 @@ from psycopg2 import extensions
 from psycopg2.extras import RealDictCursor
 
 from directory.config import DatabaseSettings
-from messaging.deadline import Deadline, deadline
-from messaging.errors import MessagingError, TryAgainError
+from directory.errors import DatabaseError
+from runtime import environment
+from runtime.deadline import Deadline, deadline
+from runtime.errors import TryAgainError
 
 CONNECT_SECONDS = 1.5
 ANSWER_SECONDS = 1.0
@@ -28,10 +30,6 @@ ANSWER_SECONDS = 1.0
 _MILLISECONDS = 1000
 
 type Row = dict[str, Any]
-
-
-class DatabaseError(MessagingError):
-    """The database refuses a statement."""
 
 
 class Database:
@@ -137,7 +135,7 @@ def _wait(connection: extensions.connection) -> None:
 extensions.set_wait_callback(_wait)
 
 
-@cache
+@environment.once
 def database() -> Database:
     """Return the database of this process; the environment is read on first use."""
     return Database(DatabaseSettings.from_environment(os.environ), deadline=deadline)

@@ -1,10 +1,10 @@
-"""The SQL statements, each in a file below ``sql``; parameters are always bound."""
+"""The SQL statements, each in a file; parameters are always bound."""
 
 from functools import cache
 from importlib.resources import files
 
 
 @cache
-def statement(name: str) -> str:
-    """Return a statement by its path, such as ``users/short``."""
-    return files("directory").joinpath("sql", f"{name}.sql").read_text()
+def statement(name: str, *, package: str = "directory") -> str:
+    """Return a statement of a package by its path below ``sql``, such as ``users/short``."""
+    return files(package).joinpath("sql", f"{name}.sql").read_text()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from messaging.errors import ForeignEventError
+from runtime.errors import ForeignEventError
 
 
 def source(event: Any, *triggers: str) -> str:

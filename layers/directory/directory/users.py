@@ -5,16 +5,17 @@ a minute in a warm environment, absence never.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from cachetools import TTLCache, cached
+from cachetools import TTLCache
 
 from directory.connection import Database, Row, database
+from directory.errors import SignUpError, UserNotFoundError, UserNotRegisteredError
 from directory.statements import statement
-from messaging.entities import User
-from messaging.errors import MessagingError, UserNotFoundError, UserNotRegisteredError
+from runtime import environment
+from runtime.user import User
 
 # How long someone who was taken out of the directory can go on.
 REMEMBERED_SECONDS = 60
@@ -23,10 +24,6 @@ REMEMBERED_SECONDS = 60
 MAX_DISPLAY_NAME_CHARS = 50
 MAX_EMAIL_CHARS = 320
 _HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
-
-
-class SignUpError(MessagingError):
-    """Someone cannot sign up as they are; Cognito shows its text to them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,9 +134,11 @@ def _validate(profile: Profile) -> None:
         raise SignUpError("display_name_invalid")
 
 
-@cached(
-    TTLCache(maxsize=1024, ttl=REMEMBERED_SECONDS), key=lambda _, cognito_user_id: cognito_user_id
-)
+def _for_a_minute() -> TTLCache[Hashable, User]:
+    return TTLCache(maxsize=1024, ttl=REMEMBERED_SECONDS)
+
+
+@environment.cached(_for_a_minute, key=lambda _, cognito_user_id: cognito_user_id)
 def _by_cognito_user_id(database: Database, cognito_user_id: str) -> User:
     row = database.fetch_one(
         statement("users/by_cognito_user_id"), {"cognito_user_id": cognito_user_id}
@@ -149,7 +148,7 @@ def _by_cognito_user_id(database: Database, cognito_user_id: str) -> User:
     return _user(row)
 
 
-@cached(TTLCache(maxsize=1024, ttl=REMEMBERED_SECONDS), key=lambda _, handle: handle)
+@environment.cached(_for_a_minute, key=lambda _, handle: handle)
 def _by_handle(database: Database, handle: str) -> User:
     row = database.fetch_one(statement("users/short"), {"handle": handle})
     if row is None:

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from messaging import keys
 from messaging.errors import UnreadableItemError
+from runtime.user import User
 
 type Item = dict[str, Any]
 
@@ -34,15 +35,6 @@ def _text(item: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str):
         raise UnreadableItemError(f"attribute {name} is missing or not a string")
     return value
-
-
-@dataclass(frozen=True, kw_only=True)
-class User:
-    """Someone in the directory."""
-
-    uuid: str
-    handle: str
-    display_name: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
-from cachetools import LRUCache, cached
+from cachetools import LRUCache
 
 from messaging import keys
-from messaging.entities import SENT_FOR, Members, Message, MessageGroup, Pair, Sent, User
-from messaging.errors import InvalidRequestError, MessageGroupNotFoundError
+from messaging.entities import SENT_FOR, Members, Message, MessageGroup, Pair, Sent
+from messaging.errors import MessageGroupNotFoundError
 from messaging.repository import Page, PageRequest, Repository
+from runtime import environment
+from runtime.errors import InvalidRequestError
+from runtime.user import User
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +205,9 @@ def _require_member(repository: Repository, message_group_uuid: str, user: User)
 # A member stays one, so what a member was shown is remembered for them. Whoever is refused is
 # not remembered, nor does a member's request spare them the reading: each refusal costs the same
 # one read, so that its time does not tell whether the group exists.
-@cached(LRUCache(maxsize=1024), key=lambda _, group, user_uuid: (group, user_uuid))
+@environment.cached(
+    lambda: LRUCache(maxsize=1024), key=lambda _, group, user_uuid: (group, user_uuid)
+)
 def _members(repository: Repository, group: str, user_uuid: str) -> Members:
     """Return the members of a group that the user is in."""
     members = repository.get_members(group)

@@ -9,7 +9,6 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import boto3
@@ -19,10 +18,11 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from messaging import keys
-from messaging.config import required
-from messaging.deadline import Deadline, deadline
 from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, Sent
-from messaging.errors import TryAgainError
+from runtime import environment
+from runtime.deadline import Deadline, deadline
+from runtime.errors import TryAgainError
+from runtime.settings import required
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -333,7 +333,7 @@ def from_dynamodb(item: Mapping[str, Any]) -> Item:
     return {name: _deserializer.deserialize(value) for name, value in item.items()}
 
 
-@cache
+@environment.once
 def of_environment() -> Repository:
     """Return the repository of this process, on the table that its environment names."""
     client = boto3.client("dynamodb", config=CLIENT_CONFIG)

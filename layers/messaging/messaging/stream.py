@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -20,9 +19,11 @@ from cachetools import LRUCache, cachedmethod
 
 from messaging import keys, repository
 from messaging.entities import PARKED_FOR, Failed, Message, advances
-from messaging.errors import TryAgainError, UnreadableItemError
+from messaging.errors import UnreadableItemError
 from messaging.moves import move_row
 from messaging.repository import Repository, from_dynamodb
+from runtime import environment
+from runtime.errors import TryAgainError
 
 type Record = Mapping[str, Any]
 
@@ -230,7 +231,7 @@ class StreamProcessor:
         report.parked += 1
 
 
-@cache
+@environment.once
 def of_environment() -> StreamProcessor:
     """Return the stream processor of this environment."""
     return StreamProcessor(repository.of_environment())

@@ -24,20 +24,11 @@ from cruddur.reconcile.plan import Write
 from local.batches import Batch, after
 from local.template import StreamMapping
 from messaging import keys
-from messaging.entities import (
-    Advance,
-    Failed,
-    Item,
-    Members,
-    Message,
-    MessageGroup,
-    Pair,
-    User,
-    preview,
-)
-from messaging.errors import TryAgainError
+from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, preview
 from messaging.repository import Repository
 from messaging.stream import Report, StreamProcessor
+from runtime.errors import TryAgainError
+from runtime.user import User
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.memory_table import MemoryTable
 from tests.fakes.people import BAYKO, GRAHAMS, REEF

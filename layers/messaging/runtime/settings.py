@@ -6,7 +6,7 @@ region itself, locally and in the cloud alike.
 
 from collections.abc import Mapping
 
-from messaging.errors import MissingSettingError
+from runtime.errors import MissingSettingError
 
 
 def required(environment: Mapping[str, str], name: str) -> str:

@@ -15,9 +15,9 @@ import psycopg2
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from administration.operations import OperationError, perform
 from directory.config import DatabaseSettings
-from directory.operations import OperationError, perform
-from messaging.errors import MissingSettingError
+from runtime.errors import MissingSettingError
 
 logger = Logger()
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 def migrations() -> dict[str, str]:
     """Return the statements of every migration by its name, in the order to apply them."""
-    folder = files("directory").joinpath("migrations")
+    folder = files("administration").joinpath("migrations")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return {name.removesuffix(".sql"): folder.joinpath(name).read_text() for name in names}
 

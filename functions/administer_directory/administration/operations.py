@@ -1,17 +1,18 @@
 """What operators do to the directory. Each ends in the same state however often it is done.
 
-An operation takes and gives JSON values, and runs as one transaction: the way to a private
-database is the function ``load_schema``, which performs them there; the commands perform the same
-ones on the local database.
+An operation takes and gives JSON values, and runs as one transaction. A private database is reached
+by the function ``administer_directory`` only; on the local one the commands perform the same
+operations themselves.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from psycopg2 import errors
 from psycopg2.extras import RealDictCursor, execute_batch
 
-from directory import database_users, schema, sign_ins
+from administration import database_users, schema, sign_ins
 from directory.statements import statement
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 type Values = dict[str, Any]
 type Operation = Callable[[Connection, Values], Values]
+
+# The statements of this package; those that the API has, too, are the directory's.
+own = partial(statement, package="administration")
 
 
 class OperationError(Exception):
@@ -66,40 +70,40 @@ def _migrate(connection: "Connection", _: Values) -> Values:
 def _seed(connection: "Connection", values: Values) -> Values:
     """Take `users` and `activities`, rows of their tables; give how many there are of each."""
     with connection, connection.cursor() as cursor:
-        execute_batch(cursor, statement("users/seed"), values["users"])
-        execute_batch(cursor, statement("activities/seed"), values["activities"])
+        execute_batch(cursor, own("users/seed"), values["users"])
+        execute_batch(cursor, own("activities/seed"), values["activities"])
     return {"users": len(values["users"]), "activities": len(values["activities"])}
 
 
 def _sessions(connection: "Connection", _: Values) -> Values:
     """Give {"sessions": [...]}, those of others on this database."""
-    return {"sessions": _rows(connection, "sessions/all", {})}
+    return {"sessions": _rows(connection, own("sessions/all"), {})}
 
 
 def _kill_all(connection: "Connection", _: Values) -> Values:
     """End the sessions of others on this database; give {"ended": how many}."""
-    (row,) = _rows(connection, "sessions/end_all", {})
+    (row,) = _rows(connection, own("sessions/end_all"), {})
     return row
 
 
 def _update_cognito_user_ids(connection: "Connection", values: Values) -> Values:
     """Take `sign_ins` and `relink` (see `sign_ins.link`); give {"findings": [...]}."""
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(statement("users/all_for_update"))
+        cursor.execute(own("users/all_for_update"))
         rows = [sign_ins.Row(**row | {"uuid": str(row["uuid"])}) for row in cursor.fetchall()]
         found = [sign_ins.SignIn(**sign_in) for sign_in in values["sign_ins"]]
         findings = sign_ins.match(rows, found, relink=values["relink"])
         updated = [vars(f) for f in findings if f.state is sign_ins.State.UPDATED]
         # An id that changes rows is taken from the old one first: it is unique.
         ids = [finding["cognito_user_id"] for finding in updated]
-        cursor.execute(statement("users/unlink"), {"cognito_user_ids": ids})
-        execute_batch(cursor, statement("users/link"), updated)
+        cursor.execute(own("users/unlink"), {"cognito_user_ids": ids})
+        execute_batch(cursor, own("users/link"), updated)
     return {"findings": [vars(finding) | {"state": finding.state.value} for finding in findings]}
 
 
 def _set_cognito_id(connection: "Connection", values: Values) -> Values:
     """Take `handle` and `cognito_user_id`; give {"uuid", "handle"} of the row."""
-    found = _rows(connection, "users/link", values)
+    found = _rows(connection, own("users/link"), values)
     if not found:
         raise OperationError(f"There is no user {values['handle']}.")
     return found[0]
@@ -107,7 +111,7 @@ def _set_cognito_id(connection: "Connection", values: Values) -> Values:
 
 def _find_user(connection: "Connection", values: Values) -> Values:
     """Take `handle`; give {"uuid", "handle", "display_name"}."""
-    found = _rows(connection, "users/short", values)
+    found = _rows(connection, statement("users/short"), values)
     if not found:
         raise OperationError(f"There is no user {values['handle']}.")
     return found[0]
@@ -116,16 +120,16 @@ def _find_user(connection: "Connection", values: Values) -> Values:
 def _register(connection: "Connection", values: Values) -> Values:
     """Take a profile (`users.Profile`); give {"uuid"} of the row it has now."""
     # The operator vouches for the address.
-    found = _rows(connection, "users/register", values | {"email_is_proven": True})
+    found = _rows(connection, statement("users/register"), values | {"email_is_proven": True})
     if not found:
         raise OperationError(f"The handle {values['handle']} is somebody else's.")
     return {"uuid": found[0]["uuid"]}
 
 
-def _rows(connection: "Connection", name: str, values: Values) -> list[Values]:
+def _rows(connection: "Connection", text: str, values: Values) -> list[Values]:
     """Run a statement in a transaction of its own; return its rows as JSON values."""
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
-        cursor.execute(statement(name), values)
+        cursor.execute(text, values)
         rows = cursor.fetchall()
     return [{key: _json(value) for key, value in row.items()} for row in rows]
 

@@ -8,7 +8,7 @@ when its worst case might not (`Deadline.require`), or waits no longer than what
 import time
 from collections.abc import Callable
 
-from messaging.errors import TryAgainError
+from runtime.errors import TryAgainError
 
 
 class Deadline:

@@ -1,0 +1,1 @@
+"""What operators and deployments do to the directory; the API carries none of it."""

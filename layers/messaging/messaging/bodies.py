@@ -1,0 +1,135 @@
+"""What clients write about messages, and what they are shown."""
+
+import unicodedata
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, TypeIs
+
+from aws_lambda_powertools.event_handler import Response
+
+from messaging import keys
+from messaging.entities import Message, MessageGroup
+from messaging.message_groups import NewMessage, SentMessage
+from runtime.api import json_response
+from runtime.errors import InvalidRequestError
+from runtime.user import User, bare_handle
+
+MAX_MESSAGE_CHARS = 1024
+
+
+def message_body(message: Message) -> dict[str, str]:
+    """Return a message as the list of messages shows it."""
+    return {
+        "uuid": message.message_uuid,
+        "display_name": message.user_display_name,
+        "handle": message.user_handle,
+        "message": message.message,
+        "created_at": keys.format_time(message.position.created_at),
+    }
+
+
+def message_group_body(row: MessageGroup) -> dict[str, str]:
+    """Return a message group as the list of message groups shows it."""
+    return {
+        "uuid": row.message_group_uuid,
+        "display_name": row.user_display_name,
+        "handle": row.user_handle,
+        "message": row.message,
+        "created_at": keys.format_time(row.position.created_at),
+    }
+
+
+def sent_response(sent: SentMessage, *, created: HTTPStatus = HTTPStatus.OK) -> Response[str]:
+    """Return what was sent; `created` is the status when the send made the message group."""
+    body = {"message_group_uuid": sent.message.message_group_uuid} | message_body(sent.message)
+    return json_response(created if sent.created else HTTPStatus.OK, body)
+
+
+def to_group(body: Mapping[str, Any]) -> tuple[str, NewMessage] | None:
+    """Return the group and the message of a body for an existing group.
+
+    Return None when it names a handle in place of a group: the reference's form sends every
+    message to one route.
+
+    Raises
+    ------
+    InvalidRequestError
+        Every rule that the body breaks.
+    """
+    group, handle = body.get("message_group_uuid"), body.get("handle")
+    if _is_blank(group) and not _is_blank(handle):
+        return None
+    new, codes = _new_message(body)
+    if _is_blank(group):
+        codes.insert(0, "message_group_uuid_blank")
+    elif not isinstance(group, str):
+        codes.insert(0, "message_group_uuid_invalid")
+    if codes:
+        raise InvalidRequestError(codes)
+    return str(group), new
+
+
+def to_user(body: Mapping[str, Any], sender: User) -> tuple[str, NewMessage]:
+    """Return the receiver's handle and the message of a body for someone.
+
+    Raises
+    ------
+    InvalidRequestError
+        Every rule that the body breaks.
+    """
+    new, codes = _new_message(body)
+    handle = body.get("handle")
+    if _is_blank(handle):
+        codes.insert(0, "user_reciever_handle_blank")
+    elif not isinstance(handle, str):
+        codes.insert(0, "user_reciever_handle_invalid")
+    elif bare_handle(handle).lower() == sender.handle.lower():
+        codes.insert(0, "message_to_self")
+    if codes:
+        raise InvalidRequestError(codes)
+    return bare_handle(str(handle)), new
+
+
+def _new_message(body: Mapping[str, Any]) -> tuple[NewMessage, list[str]]:
+    codes = []
+    text = "" if (given := body.get("message")) is None else given
+    if not _is_storable(text):
+        codes.append("message_invalid")
+    elif _is_blank(text):
+        codes.append("message_blank")
+    elif len(text) > MAX_MESSAGE_CHARS:
+        codes.append("message_exceed_max_chars_1024")
+    message_uuid = body.get("message_uuid")
+    if message_uuid is not None:
+        try:
+            message_uuid = keys.canonical_uuid(message_uuid)
+        except (ValueError, TypeError, AttributeError):
+            codes.append("message_uuid_invalid")
+    return NewMessage(message=str(text), message_uuid=message_uuid), codes
+
+
+# Spaces and line ends; what controls and formats, as the zero-width space does; marks, which need
+# a letter to stand on (https://www.unicode.org/reports/tr44/#General_Category_Values).
+_NOTHING_TO_SEE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Mn"})
+# The Hangul fillers and the empty Braille pattern: letters and a symbol, but without a shape.
+_SHAPELESS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
+
+
+def _is_blank(value: object) -> bool:
+    """Tell whether there is nothing in `value` that a reader could see."""
+    return value is None or (
+        isinstance(value, str)
+        # Each letter once: a body of megabytes costs no more than a sentence.
+        and all(unicodedata.category(c) in _NOTHING_TO_SEE or c in _SHAPELESS for c in set(value))
+    )
+
+
+def _is_storable(value: object) -> TypeIs[str]:
+    """Tell whether `value` is text that UTF-8 can hold, and that every client can show."""
+    if not isinstance(value, str):
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # a lone surrogate: JSON can spell it
+        return False
+    return "\0" not in value

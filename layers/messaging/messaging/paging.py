@@ -1,0 +1,105 @@
+"""The pages of a list: what a request asks for, and the links of an answer (RFC 8288)."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlencode
+
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+
+from messaging import keys
+from messaging.entities import Message, MessageGroup
+from messaging.repository import Page, PageRequest
+from runtime.api import json_response
+from runtime.errors import InvalidRequestError
+
+# A time of 32 characters, a separator, a uuid; DynamoDB itself refuses more than 1,024 bytes.
+MAX_SK_CHARS = 128
+DEFAULT_LIMIT = "20"
+LIMITS = frozenset(str(limit) for limit in range(1, 101))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """The query parameters of a list: which page of it, and in which order."""
+
+    page: PageRequest
+    ascending: bool
+
+
+def query(app: APIGatewayHttpResolver, *, sortable: bool = False) -> Query:
+    """Return the query parameters ``limit``, ``cursor`` and, if `sortable`, ``order``.
+
+    Raises
+    ------
+    InvalidRequestError
+        ``limit_invalid``, ``cursor_invalid``, ``order_invalid``.
+    """
+    parameters = app.current_event.query_string_parameters
+    codes = []
+    limit = parameters.get("limit", DEFAULT_LIMIT)
+    if limit not in LIMITS:
+        codes.append("limit_invalid")
+    cursor = parameters.get("cursor")
+    newer, sk = False, None
+    if cursor is not None:
+        try:
+            newer, sk = _parse_cursor(cursor)
+        except ValueError:
+            codes.append("cursor_invalid")
+    order = parameters.get("order", "desc") if sortable else "desc"
+    if order not in {"asc", "desc"}:
+        codes.append("order_invalid")
+    if codes:
+        raise InvalidRequestError(codes)
+    return Query(page=PageRequest(limit=int(limit), sk=sk, newer=newer), ascending=order == "asc")
+
+
+# A cursor is one letter for the direction and a position (an sk) in the list. It names nothing
+# else: the partition comes from the authenticated request, so there is nothing to forge.
+_NEWER, _OLDER = "n", "o"
+
+
+def _cursor(direction: str, sk: str) -> str:
+    return base64.urlsafe_b64encode(f"{direction}{sk}".encode()).decode().rstrip("=")
+
+
+def _parse_cursor(cursor: str) -> tuple[bool, str]:
+    try:
+        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+    except (UnicodeError, binascii.Error) as error:
+        raise ValueError("not base64url") from error
+    direction, sk = text[:1], text[1:]
+    if len(sk) > MAX_SK_CHARS:
+        raise ValueError("no sk is as long")
+    keys.parse_message_sk(sk)
+    if direction not in {_NEWER, _OLDER} or _cursor(direction, sk) != cursor.rstrip("="):
+        raise ValueError("not a cursor")
+    return direction == _NEWER, sk
+
+
+def page_response[Row: (Message, MessageGroup)](
+    app: APIGatewayHttpResolver, page: Page[Row], query: Query, body: Callable[[Row], Any]
+) -> Response[str]:
+    """Return a page as a bare JSON array, with links to the pages on both sides of it.
+
+    ``next`` is there when something older is; ``prev`` whenever the page has a row, so that a
+    client can ask later what is newer.
+    """
+    parameters = {"limit": str(query.page.limit)} | ({"order": "asc"} if query.ascending else {})
+    links = []
+
+    def link(relation: str, direction: str, row: Row) -> None:
+        target = urlencode(parameters | {"cursor": _cursor(direction, row.list_sk)})
+        links.append(f'<{app.current_event.path}?{target}>; rel="{relation}"')
+
+    if page.rows and page.has_older:
+        link("next", _OLDER, page.rows[-1])
+    if page.rows:
+        link("prev", _NEWER, page.rows[0])
+    rows = page.rows[::-1] if query.ascending else page.rows
+    return json_response(HTTPStatus.OK, [body(row) for row in rows], {"Link": ", ".join(links)})
