@@ -39,7 +39,7 @@ def _text(item: Mapping[str, Any], name: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class _Line:
-    """What a message and a group row have in common: a text, and a person's names."""
+    """What a message and a group row have in common: a text, and who is shown beside it."""
 
     message_group_uuid: str
     message: str
@@ -66,9 +66,9 @@ class Message(_Line):
     Attributes
     ----------
     sk
-        As it stands in the table, in whatever form.
+        As it is in the table, which may be a bare timestamp.
     first
-        The message made its group, whose rows were written together with it.
+        The message began its group, whose rows were written together with it.
     """
 
     sk: str
@@ -77,7 +77,7 @@ class Message(_Line):
 
     @cached_property
     def position(self) -> keys.Position:
-        """The place in the order of messages. A bare key does not name the message's uuid."""
+        """When it was written, and its uuid, which a bare timestamp does not contain."""
         position = keys.parse_message_sk(self.sk)
         return keys.Position(position.created_at, position.message_uuid or self.message_uuid)
 
@@ -88,7 +88,7 @@ class Message(_Line):
 
     @property
     def list_sk(self) -> str:
-        """What the list of messages is sorted by."""
+        """The key that the list of messages is sorted by."""
         return self.sk
 
     @property
@@ -115,7 +115,7 @@ class Message(_Line):
         )
 
     def to_item(self) -> Item:
-        """Return the item of this message."""
+        """Return the item."""
         own = {
             "pk": keys.message_pk(self.message_group_uuid),
             "sk": self.sk,
@@ -150,16 +150,15 @@ class Message(_Line):
 class MessageGroup(_Line):
     """A message group as one member's list shows it; the names are the other member's.
 
-    The row keeps its key for good. What changes are two registers, which only go forward; each is
-    set together with what belongs to it (`Advance`).
+    Its key never changes. Two of its attributes, the registers, only go forward (`Advance`).
 
     Attributes
     ----------
     last_sk
-        The place of the group's last message, and so of the row in its owner's list.
+        The place of the group's last message, and so the row's place in its owner's list.
     their_sk
-        The place of the last message that the other member wrote, which the names come from.
-        None as long as they have written nothing.
+        The place of the other member's last message, from which their names are taken; None until
+        they have written.
     """
 
     owner_uuid: str
@@ -173,7 +172,7 @@ class MessageGroup(_Line):
 
     @property
     def list_sk(self) -> str:
-        """What the list of message groups is sorted by."""
+        """The key that the list of message groups is sorted by."""
         return self.last_sk
 
     @classmethod
@@ -191,7 +190,7 @@ class MessageGroup(_Line):
         )
 
     def to_item(self) -> Item:
-        """Return the item of this row."""
+        """Return the item."""
         own = {
             "pk": keys.message_group_pk(self.owner_uuid),
             "sk": keys.message_group_sk(self.message_group_uuid),
@@ -225,16 +224,14 @@ class MessageGroup(_Line):
 
 @dataclass(frozen=True, kw_only=True)
 class Advance:
-    """A step forward of one register of a group row.
+    """A step forward of one register of a group row, unless it is there or further already.
 
     Attributes
     ----------
     register
-        The attribute: ``last_sk`` or ``their_sk``.
-    to
-        The place that it is to have, unless it is there or further already.
+        ``last_sk`` or ``their_sk``.
     with_it
-        Attributes that are set in the same write.
+        Attributes that belong to the register and are set in the same write.
     """
 
     register: str
@@ -243,7 +240,7 @@ class Advance:
 
     @property
     def attributes(self) -> Item:
-        """All that the step sets."""
+        """Everything that the step sets."""
         return {self.register: self.to, **self.with_it}
 
     def is_done_in(self, row: Mapping[str, Any]) -> bool:
@@ -284,14 +281,14 @@ def advances(messages: Sequence[Message], owner_uuid: str) -> list[Advance]:
 
 @dataclass(frozen=True, kw_only=True)
 class Members:
-    """Who is in a group: the one source of who may read it and write to it."""
+    """Who is in a group. This item alone decides who may read it and write to it."""
 
     message_group_uuid: str
     member_uuids: frozenset[str]
     created_at: datetime
 
     def to_item(self) -> Item:
-        """Return the item of these members."""
+        """Return the item."""
         return {
             "pk": keys.members_pk(self.message_group_uuid),
             "sk": keys.MEMBERS_SK,
@@ -322,15 +319,15 @@ class Members:
 class Pair:
     """The one group of two users.
 
-    The group's uuid stands in the attribute ``group``: an attribute named message_group_uuid
-    would bring the item into the index.
+    The attribute with the group's uuid is called ``group``: as message_group_uuid it would bring
+    the item into the index.
     """
 
     user_uuids: tuple[str, str]
     message_group_uuid: str
 
     def to_item(self) -> Item:
-        """Return the item of this pair."""
+        """Return the item."""
         return {
             "pk": keys.pair_pk(*self.user_uuids),
             "sk": keys.PAIR_SK,
@@ -345,18 +342,16 @@ class Pair:
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A send that its client named, written in one transaction with its message.
+    """A send that its client gave a name, written in one transaction with its message.
 
     Attributes
     ----------
     group
-        The uuid of the group that the message stands in.
+        The uuid of the message's group.
     created
-        The send made that group.
-    message_sk
-        The sk of the message.
+        The send began that group.
     digest
-        Tells another send under the same name from a repeat of this one.
+        Differs when the client sends something else under the same name.
     """
 
     user_uuid: str
@@ -373,7 +368,7 @@ class Sent:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def to_item(self) -> Item:
-        """Return the item of this send; expires_at is in seconds since 1970."""
+        """Return the item; DynamoDB wants ``expires_at`` in seconds since 1970."""
         return {
             "pk": keys.sent_pk(self.user_uuid),
             "sk": self.message_uuid,
@@ -405,9 +400,7 @@ class Failed:
     Attributes
     ----------
     message_group_uuid
-        As far as the record tells; else its sequence number.
-    record_keys
-        The pk and sk of the record, as it has them.
+        The record's sequence number when the record does not name its group.
     """
 
     time: datetime
@@ -417,7 +410,7 @@ class Failed:
     expires_at: datetime
 
     def to_item(self) -> Item:
-        """Return the item of this record; expires_at is in seconds since 1970."""
+        """Return the item; DynamoDB wants ``expires_at`` in seconds since 1970."""
         return {
             "pk": keys.FAILED_PK,
             "sk": keys.failed_sk(self.time, self.message_group_uuid),

@@ -11,15 +11,15 @@ a send its client named      ``SENT#<user_uuid>``            ``<message_uuid>``
 a record that cannot succeed ``FAILED``                      ``<time>#<message_group_uuid>``
 ===========================  ==============================  ============================
 
-The place of a message, and of a group row in its list, is ``<created_at>#<message_uuid>``. Times
-are UTC, of fixed width, with microseconds and ``+00:00``, so that string order is time order:
-conditions and indexes of DynamoDB compare strings. Tables that were written by others hold bare
-timestamps in any offset, or in none; those can be read, too, and are compared as instants.
+The place of a message, and of a group row in its list, is ``<created_at>#<message_uuid>``. DynamoDB
+compares strings, so times are UTC and of fixed width: string order is then time order. Tables of
+the bootcamp's application hold bare timestamps with any offset or none. Those are read, too.
 """
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
 from uuid import UUID
 
 # The rows of a message group: (message_group_uuid, sk), keys only.
@@ -45,6 +45,8 @@ _HYPHENATED = rf"{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}"
 _UUID = re.compile(rf"{_HEX}{{32}}|(urn:uuid:)?{_HYPHENATED}|\{{{_HYPHENATED}\}}")
 
 
+# A page of messages has forty uuids, but only three different ones.
+@lru_cache(maxsize=1024)
 def canonical_uuid(text: str) -> str:
     """Return `text` in the one spelling that may stand in a key: lower case, with hyphens.
 
@@ -66,12 +68,7 @@ def format_time(time: datetime) -> str:
 
 
 def parse_time(text: str, *, naive_zone: tzinfo = UTC) -> datetime:
-    """Return an ISO 8601 `text` as a time in UTC.
-
-    Parameters
-    ----------
-    naive_zone
-        What a text without an offset is taken for.
+    """Return an ISO 8601 `text` as a time in UTC; without an offset it is of `naive_zone`.
 
     Raises
     ------
@@ -81,20 +78,20 @@ def parse_time(text: str, *, naive_zone: tzinfo = UTC) -> datetime:
     try:
         time = datetime.fromisoformat(text)
         return (time if time.tzinfo else time.replace(tzinfo=naive_zone)).astimezone(UTC)
-    except OverflowError as error:  # the first and the last day of the calendar have offsets, too
+    except OverflowError as error:  # in UTC it would be before year 1 or after year 9999
         raise ValueError(f"out of range: {text!r}") from error
 
 
 @dataclass(frozen=True, order=True)
 class Position:
-    """A place in the order of messages: the instant, and the message's uuid where instants tie."""
+    """When a message was written; its uuid decides between two of the same instant."""
 
     created_at: datetime
     message_uuid: str = ""
 
 
 def message_sk(position: Position) -> str:
-    """Return the sk of the message at `position`: its place, in canonical form."""
+    """Return the sk of the message at `position`, in canonical form."""
     return f"{format_time(position.created_at)}{_SEPARATOR}{position.message_uuid}"
 
 
@@ -164,7 +161,7 @@ def uuid_in(pk: str, prefix: str) -> str:
 
 
 def owner_in(pk: str) -> str | None:
-    """Return whose group row has this `pk`; None for what is no group row's."""
+    """Return the owner of the group rows under `pk`, or None when they are other items."""
     try:
         return uuid_in(pk, MESSAGE_GROUP_PREFIX)
     except ValueError:

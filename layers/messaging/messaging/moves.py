@@ -1,14 +1,9 @@
 """Moving one row of a message group forward, exactly.
 
-A row never changes its key. Its place in its owner's list is a register that only goes forward,
-set by one write on the condition that it does go forward. Such a write is the same whether it is
-done once or often, in which order, and however late: after a crash, a repeat or a reordering at
-any point the row is where it was or where it belongs, and the next delivery completes it.
-
-- Without the condition, a late or repeated record moves a row backwards.
-- Deleting a row and putting it anew, as keys that hold the place need it, loses the conversation
-  in a crash between the two, shows it twice the other way round, and undoes what its owner has
-  set in it meanwhile.
+A row keeps its key. Its place in its owner's list is an attribute that only goes forward: one
+conditional write sets it. It does not matter how often such a write is made, in which order, or how
+late. After a crash, a repeat or a reordering the row is where it was or where it belongs, and the
+next delivery does the rest. docs/decisions.md has what was tried before.
 """
 
 from collections.abc import Sequence
@@ -23,14 +18,14 @@ def move_row(
 ) -> bool:
     """Take those of `steps` that lead forward; tell whether there was one.
 
-    All of them take one write. Where the row is past some, the rest takes another.
+    This is one write, and another one when the row is already past some of the steps.
 
     Raises
     ------
     TryAgainError
         The table does not answer for now.
     UnreadableItemError
-        There is no row, or none that has a place; `reconcile` repairs it.
+        There is no such row, or it has no place; `reconcile` repairs it.
     """
     left = list(steps)
     while left:

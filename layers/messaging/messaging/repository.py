@@ -1,7 +1,7 @@
-"""The table's calls, named for what they are used for.
+"""The calls to the table, named for what they are used for.
 
-Every call is bounded, so that its worst case is known (`CALL_SECONDS`), and none is begun for
-which there is no time left. What DynamoDB says for "not now" leaves here as `TryAgainError`.
+No call takes longer than `CALL_SECONDS`, and none is begun with less time left than that. Whatever
+DynamoDB answers to mean "not now" becomes `TryAgainError`.
 """
 
 import os
@@ -58,12 +58,10 @@ class PageRequest:
 
     Attributes
     ----------
-    limit
-        How many rows at most.
     sk
-        A position in the list; None is before the newest row.
+        Where in the list the page begins; None for the newest row.
     newer
-        The rows next to the position on its newer side, instead of the older.
+        The page has what is newer than `sk`, not what is older.
     """
 
     limit: int
@@ -73,13 +71,7 @@ class PageRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Page[Row]:
-    """Rows, newest first.
-
-    Attributes
-    ----------
-    has_older
-        There is something behind the last row.
-    """
+    """Rows, newest first, and whether there are older ones behind them."""
 
     rows: list[Row]
     has_older: bool
@@ -118,7 +110,7 @@ class Repository:
         return Message.from_item(item) if item else None
 
     def get_members(self, message_group_uuid: str) -> Members | None:
-        """Return the members of a group as last written: the reader comes after the writer."""
+        """Return the members of a group, read consistently: they may have been written just now."""
         item = self._get(keys.members_pk(message_group_uuid), keys.MEMBERS_SK)
         return Members.from_item(item) if item else None
 
@@ -130,9 +122,9 @@ class Repository:
         first: Message,
         sent: Sent | None = None,
     ) -> Sent | Pair | None:
-        """Write a new group, all of it or nothing; return what was in the way.
+        """Write a new group, all of it or nothing.
 
-        That is the earlier send of the same name, or else the pair with the group it has.
+        Return what was in the way: an earlier send of the same name, or the pair with its group.
         """
         names = [self._put_new(sent.to_item())] if sent else []
         items = [members.to_item(), *(row.to_item() for row in rows), first.to_item()]
@@ -140,7 +132,7 @@ class Repository:
         standing = self._transact([{"Put": put} for put in puts])
         if standing is None:
             return None
-        # The name counts first: under it this very send may have made the pair's group.
+        # The name is looked at first: this very send may have made the pair's group before.
         if sent and standing[0]:
             return Sent.from_item(standing[0])
         group = Pair.group_in(standing[len(names)])
@@ -149,22 +141,22 @@ class Repository:
     def put_message(self, message: Message) -> None:
         """Write a message.
 
-        Unconditional: its key ends in its own uuid, so a repeat by the SDK after a lost answer
-        writes the same item again; a condition would report a failure for a stored message.
+        There is no condition: when an answer is lost, the SDK writes the same item again, and a
+        condition would then report a failure although the message is stored.
         """
         self._call(lambda: self._client.put_item(**self._put(message.to_item())))
 
     def put_named_message(self, message: Message, sent: Sent) -> Sent | None:
-        """Write a message and its name, both or none; return the earlier send of that name."""
+        """Write a message and its name, both or neither; return an earlier send of that name."""
         puts = [self._put_new(sent.to_item()), self._put(message.to_item())]
         standing = self._transact([{"Put": put} for put in puts])
         return None if standing is None else Sent.from_item(standing[0])
 
     def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
-        """Return who has a row of a group, as the index shows it; it may be behind the table.
+        """Return who has a row of a group, by the index, which may be behind the table.
 
-        One page is enough: whoever shows more rows than there are members is asked for MEMBERS.
-        An index that is being made shows nobody.
+        One page is enough, since a group with more rows than members is looked up in MEMBERS. An
+        index that is still being made refuses the query; that counts as nobody.
         """
         try:
             response = self._call(
@@ -186,10 +178,10 @@ class Repository:
     def advance_row(
         self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
     ) -> Item | None:
-        """Take all `steps` in one write, each of which must lead forward; return None.
+        """Take all `steps` in one write, if each of them leads forward, and return None.
 
-        Where one does not, nothing is written, and the row is returned as it stands: empty when
-        there is none. A row without a place in its owner's list takes no step.
+        Otherwise write nothing and return the row as it is, empty when there is none. A row
+        without a place in its owner's list takes no step.
         """
         pk, sk = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
         values: Item = {}
@@ -225,7 +217,7 @@ class Repository:
         return {"TableName": self._table_name, "Item": to_dynamodb(item)}
 
     def _put_new(self, item: Item) -> Any:
-        """Return a Put that hands back what stands under its key instead of replacing it."""
+        """Return a Put that replaces nothing, but reports the item that is there."""
         return self._put(item) | {
             "ConditionExpression": "attribute_not_exists(pk)",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
@@ -242,10 +234,10 @@ class Repository:
         return from_dynamodb(response["Item"]) if "Item" in response else None
 
     def _page(self, request: PageRequest, *, pk: str, sort: str, **index: Any) -> Page[Item]:
-        """Return a page of a partition, of the table or an index, with one Query.
+        """Return a page of a partition, of the table or of an index, with one Query.
 
-        One row more than asked for tells whether the page is the last. A hundred rows are far
-        below the 1 MB at which DynamoDB would cut the answer.
+        It asks for one row more, to see whether the page is the last. A hundred rows are far below
+        the 1 MB at which DynamoDB would cut the answer.
         """
         condition, values = "pk = :pk", {":pk": pk}
         if request.sk is not None:
@@ -264,16 +256,16 @@ class Repository:
         rows = [from_dynamodb(item) for item in response["Items"]]
         page = rows[: request.limit]
         if request.newer:
-            # What stands at the position itself is older than the page.
+            # The row at `sk` itself is older than this page.
             return Page(rows=page[::-1], has_older=bool(page))
         return Page(rows=page, has_older=len(rows) > len(page))
 
     def _transact(self, items: list[Any]) -> list[Item] | None:
-        """Write `items`, all or none; return None.
+        """Write `items`, all or none, and return None.
 
-        When a condition failed, return what stands under the key of each item: empty where its
-        own condition held, or did not ask. The SDK keeps one ClientRequestToken over its
-        retries: an answer that was lost does not make the transaction fail on itself.
+        When a condition failed, return what is in the table for each item, empty where its own
+        condition held. The SDK repeats with the same ClientRequestToken, so that a transaction
+        whose answer was lost does not fail on itself.
         """
         try:
             self._call(lambda: self._client.transact_write_items(TransactItems=items))
@@ -304,10 +296,10 @@ class Repository:
 
 
 def _kind(error: ClientError) -> Literal["conflict", "not now", "other"]:
-    """Return what `error` asks of the caller.
+    """Return what kind of refusal `error` is.
 
-    A conflict on one item of a transaction says nothing of that item's condition, so it counts
-    before the failed condition of another.
+    In a transaction a conflict hides whether that item's condition holds, so a conflict counts
+    before another item's failed condition.
     """
     codes = {error.response["Error"]["Code"]}
     for reason in error.response.get("CancellationReasons", []):
@@ -329,7 +321,7 @@ def to_dynamodb(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_dynamodb(item: Mapping[str, Any]) -> Item:
-    """Return an item, or a stream record's image, with Python's types for DynamoDB's."""
+    """Return an item, or the image in a stream record, with Python's types for DynamoDB's."""
     return {name: _deserializer.deserialize(value) for name, value in item.items()}
 
 
