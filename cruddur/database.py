@@ -19,7 +19,7 @@ _INVOCATION = Config(read_timeout=65, retries={"total_max_attempts": 1})
 
 
 def perform(target: Target, action: str, **values: Any) -> Values:
-    """Carry out one of `directory.operations` on the target's database.
+    """Carry out one of `administration.operations` on the target's database.
 
     Raises
     ------

@@ -1,10 +1,9 @@
-"""Apply the schema, and do what operators ask for, inside the VPC.
+"""Load the schema, and do what operators ask for: the way to a private database.
 
-Invoked by ``provide_schema`` when a stack is deployed, and by the operator commands with ``prod``:
-it is the way to a private database. The event has ``username`` and ``password`` of the database's
-owner: the function has no user of its own, so that invoking it alone changes nothing. Locally the
-address of the database names its owner. ``action`` names one of `directory.operations`; without it
-the schema is loaded.
+Invoked by ``provide_schema`` when a stack is deployed, and by the operator commands with ``prod``.
+The function has no database user of its own, so that invoking it alone changes nothing: the event
+has ``username`` and ``password`` of the database's owner. Locally the URL has them. ``action``
+names one of `administration.operations`; without it the schema is loaded.
 """
 
 import os
@@ -25,7 +24,7 @@ CONNECT_SECONDS = 5
 
 
 def lambda_handler(event: dict[str, Any], _: LambdaContext) -> dict[str, Any]:
-    """Return what the operation gives, or ``error``, a sentence for whoever named an action."""
+    """Return what the operation gives, or {"error": a sentence for the operator}."""
     settings = DatabaseSettings.from_environment(os.environ)
     try:
         arguments = settings.arguments_of_owner(event)

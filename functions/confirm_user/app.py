@@ -1,7 +1,7 @@
 """Cognito's PostConfirmation and PostAuthentication: write who has confirmed into the directory.
 
-Once when they confirm, and again, which changes nothing, whenever they sign in: whoever confirmed
-while the database did not answer is registered then. A new password and the daily ping do nothing.
+This is done when they confirm, and again whenever they sign in, for those who confirmed while the
+database did not answer; for all others it changes nothing. A new password and the ping do nothing.
 """
 
 from typing import Any
@@ -35,10 +35,10 @@ def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, A
 
 
 def _register_who_signs_in(event: dict[str, Any]) -> None:
-    """Register someone, or log why not, which an alarm counts: nobody is kept from signing in."""
+    """Register someone. If that fails, an alarm counts it, and they can sign in all the same."""
     try:
         users.register(users.Profile.from_trigger(event))
     except Exception as error:  # noqa: BLE001  # what is raised here refuses the sign-in
-        # The message may say who somebody is; the user name is only an id.
+        # The message of the error may contain names; the user name is only an id.
         found = {"error": type(error).__name__, "cognito_user_id": event["userName"]}
         logger.error("not registered", extra=found)  # noqa: TRY400  # for the same reason

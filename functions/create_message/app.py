@@ -1,9 +1,9 @@
 """D: go on writing in an existing message group.
 
-POST /api/messages, for the group's members. One PutItem; the first time in an environment one
-GetItem of the group's MEMBERS before it. A send that its client named begins with the PutItem of
-its SENT item. With a handle in place of the group it does what C does, since the reference's
-form sends every message here.
+POST /api/messages, for the group's members. One PutItem; before it, the first time in an
+environment, one GetItem of the group's MEMBERS. A send that its client named is one
+TransactWriteItems of the message and its SENT item. With a handle in place of the group it does
+what C does, since the form of the bootcamp's application sends every message here.
 """
 
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ app = api.create_app()
 
 @app.post("/api/messages")
 def create_message() -> Response[str]:
-    """Answer with the message, always 200: the reference's client takes nothing else."""
+    """Answer with the message, always 200: the bootcamp's client takes nothing else."""
     sender = users.get_by_cognito_user_id(identity.subject(app))
     body = api.json_body(app)
     now = datetime.now(UTC)

@@ -1,7 +1,7 @@
-"""C: write to someone, in a new message group or in the one there is.
+"""C: write to someone, in a new message group or in the one that the two have.
 
-POST /api/message_groups, for every user. One TransactWriteItems; in the group there is, one
-PutItem more. A send that its client named begins with the PutItem of its SENT item.
+POST /api/message_groups, for every user. One TransactWriteItems; when the two have a group, it
+fails and one PutItem follows. A send that its client named has its SENT item in the same write.
 """
 
 from datetime import UTC, datetime

@@ -1,6 +1,6 @@
 """Show who has a handle, to someone who wants to write to them.
 
-GET /api/users/{handle}/short, for every user. One SELECT when it is not remembered.
+GET /api/users/{handle}/short, for every user. One SELECT, if the user is not remembered.
 """
 
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""CloudFormation's custom resource: a deployed stack has its schema loaded.
+"""CloudFormation's custom resource, which loads the schema when a stack is deployed.
 
 Outside the VPC, since it reads the owner's password from Secrets Manager and answers
 CloudFormation; ``administer_directory`` inside does the work. CloudFormation gets an answer
@@ -20,7 +20,7 @@ from botocore.config import Config
 logger = Logger()
 
 PHYSICAL_ID = "schema"
-# Time to answer CloudFormation after the work was given up.
+# Time that is left for the answer when the work takes too long.
 MARGIN_SECONDS = 10
 
 
@@ -71,7 +71,7 @@ def _answer(event: dict[str, Any], context: LambdaContext, reason: str) -> None:
     request = Request(  # noqa: S310  # the address is CloudFormation's
         event["ResponseURL"], data=json.dumps(body).encode(), method="PUT"
     )
-    # The signature of the address was made for no content type.
+    # The signature of the address is only valid without a content type.
     request.add_header("Content-Type", "")
     with urlopen(request, timeout=MARGIN_SECONDS - 2) as answer:  # noqa: S310  # see above
         if answer.status != HTTPStatus.OK:

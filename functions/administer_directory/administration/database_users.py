@@ -1,17 +1,13 @@
 """The database users that the functions sign in as, and what each may do.
 
-`APP` reads, for the API. `SIGN_UP` writes who signs up, by way of one function of the database.
-Neither can change an account that somebody has: that is left to the owner, whose password only
+`APP` reads, for the API. `SIGN_UP` writes who signs up, through one function of the database.
+Neither can change an account that somebody has. Only the database's owner can, whose password only
 operators and deployments can read.
 """
 
-from typing import TYPE_CHECKING
-
 from psycopg2 import sql
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
-    from psycopg2.extensions import cursor as Cursor  # noqa: N812  # it is a class
+from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
+from psycopg2.extensions import cursor as Cursor  # noqa: N812  # it is a class
 
 APP = "cruddur_app"
 SIGN_UP = "cruddur_sign_up"
@@ -24,15 +20,15 @@ RIGHTS = {
     ],
 }
 
-# Functions come and go without saying goodbye; the server ends what they left open. Longer than
-# an environment usually stays idle between two requests of a busy minute.
+# Lambda ends environments without closing their connections, so the server does. This is longer
+# than an environment in use is usually idle.
 IDLE_SESSION = "5min"
 
 
-def create(connection: "Connection") -> None:
-    """Make the users that are missing, and bring all of them up to date, without their rights.
+def create(connection: Connection) -> None:
+    """Make the users that are missing, and bring all of them up to date, except for their rights.
 
-    Where the server is RDS they sign in by IAM token only.
+    On RDS they can sign in with an IAM token only.
     """
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT FROM pg_roles WHERE rolname = 'rds_iam'")
@@ -51,11 +47,10 @@ def create(connection: "Connection") -> None:
                 cursor.execute(sql.SQL("GRANT rds_iam TO {}").format(user))
 
 
-def grant(connection: "Connection") -> None:
-    """Give the users that exist their rights on the migrated schema, and take every other.
+def grant(connection: Connection) -> None:
+    """Give the users their rights on the migrated schema, and take away every other.
 
-    Where there is none of them the functions sign in as the owner, as with a PostgreSQL of a
-    developer's own.
+    On a developer's own PostgreSQL there may be no such users; functions are the owner there.
     """
     with connection, connection.cursor() as cursor:
         for name in _existing(cursor):
@@ -66,6 +61,6 @@ def grant(connection: "Connection") -> None:
                 cursor.execute(sql.SQL("GRANT {} TO {}").format(sql.SQL(right), user))
 
 
-def _existing(cursor: "Cursor") -> list[str]:
+def _existing(cursor: Cursor) -> list[str]:
     cursor.execute("SELECT rolname FROM pg_roles WHERE rolname = ANY(%s)", (list(RIGHTS),))
     return [name for (name,) in cursor.fetchall()]

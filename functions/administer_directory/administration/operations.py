@@ -1,4 +1,4 @@
-"""What operators do to the directory. Each ends in the same state however often it is done.
+"""What operators do to the directory. To do it again changes nothing more.
 
 An operation takes and gives JSON values, and runs as one transaction. A private database is reached
 by the function ``administer_directory`` only; on the local one the commands perform the same
@@ -7,16 +7,14 @@ operations themselves.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg2 import errors
+from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
 from psycopg2.extras import RealDictCursor, execute_batch
 
 from administration import database_users, schema, sign_ins
 from directory.statements import statement
-
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
 
 type Values = dict[str, Any]
 type Operation = Callable[[Connection, Values], Values]
@@ -29,18 +27,11 @@ class OperationError(Exception):
     """An operation was not carried out; its text tells an operator why."""
 
 
-def perform(connection: "Connection", event: Mapping[str, Any]) -> Values:
+def perform(connection: Connection, event: Mapping[str, Any]) -> Values:
     """Carry out the operation that the event's ``action`` names, with the event's other values.
 
-    Returns
-    -------
-    dict
-        JSON values; each operation says which.
-
-    Raises
-    ------
-    OperationError
-        It cannot be done, or there is no such operation; nothing was changed.
+    Raises OperationError when it cannot be done, or there is no such operation. Nothing is changed
+    then.
     """
     operation = OPERATIONS.get(event["action"])
     if operation is None:
@@ -54,20 +45,20 @@ def perform(connection: "Connection", event: Mapping[str, Any]) -> Values:
         raise OperationError(f"The database refuses it: {detail}") from error
 
 
-def _schema_load(connection: "Connection", _: Values) -> Values:
+def _schema_load(connection: Connection, _: Values) -> Values:
     """Give {"applied": names of the migrations}; make the users of the functions, too."""
     database_users.create(connection)
     return _migrate(connection, _)
 
 
-def _migrate(connection: "Connection", _: Values) -> Values:
+def _migrate(connection: Connection, _: Values) -> Values:
     """Give {"applied": names of the migrations}; bring the rights of the functions up to date."""
     applied = schema.migrate(connection)
     database_users.grant(connection)
     return {"applied": applied}
 
 
-def _seed(connection: "Connection", values: Values) -> Values:
+def _seed(connection: Connection, values: Values) -> Values:
     """Take `users` and `activities`, rows of their tables; give how many there are of each."""
     with connection, connection.cursor() as cursor:
         execute_batch(cursor, own("users/seed"), values["users"])
@@ -75,18 +66,18 @@ def _seed(connection: "Connection", values: Values) -> Values:
     return {"users": len(values["users"]), "activities": len(values["activities"])}
 
 
-def _sessions(connection: "Connection", _: Values) -> Values:
+def _sessions(connection: Connection, _: Values) -> Values:
     """Give {"sessions": [...]}, those of others on this database."""
     return {"sessions": _rows(connection, own("sessions/all"), {})}
 
 
-def _kill_all(connection: "Connection", _: Values) -> Values:
+def _kill_all(connection: Connection, _: Values) -> Values:
     """End the sessions of others on this database; give {"ended": how many}."""
     (row,) = _rows(connection, own("sessions/end_all"), {})
     return row
 
 
-def _update_cognito_user_ids(connection: "Connection", values: Values) -> Values:
+def _update_cognito_user_ids(connection: Connection, values: Values) -> Values:
     """Take `sign_ins` and `relink` (see `sign_ins.link`); give {"findings": [...]}."""
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(own("users/all_for_update"))
@@ -101,23 +92,24 @@ def _update_cognito_user_ids(connection: "Connection", values: Values) -> Values
     return {"findings": [vars(finding) | {"state": finding.state.value} for finding in findings]}
 
 
-def _set_cognito_id(connection: "Connection", values: Values) -> Values:
+def _set_cognito_id(connection: Connection, values: Values) -> Values:
     """Take `handle` and `cognito_user_id`; give {"uuid", "handle"} of the row."""
-    found = _rows(connection, own("users/link"), values)
-    if not found:
-        raise OperationError(f"There is no user {values['handle']}.")
-    return found[0]
+    return _user(connection, own("users/link"), values)
 
 
-def _find_user(connection: "Connection", values: Values) -> Values:
+def _find_user(connection: Connection, values: Values) -> Values:
     """Take `handle`; give {"uuid", "handle", "display_name"}."""
-    found = _rows(connection, statement("users/short"), values)
-    if not found:
-        raise OperationError(f"There is no user {values['handle']}.")
-    return found[0]
+    return _user(connection, statement("users/short"), values)
 
 
-def _register(connection: "Connection", values: Values) -> Values:
+def _user(connection: Connection, text: str, values: Values) -> Values:
+    """Return the row that a statement finds by its handle."""
+    if found := _rows(connection, text, values):
+        return found[0]
+    raise OperationError(f"There is no user {values['handle']}.")
+
+
+def _register(connection: Connection, values: Values) -> Values:
     """Take a profile (`users.Profile`); give {"uuid"} of the row it has now."""
     # The operator vouches for the address.
     found = _rows(connection, statement("users/register"), values | {"email_is_proven": True})
@@ -126,7 +118,7 @@ def _register(connection: "Connection", values: Values) -> Values:
     return {"uuid": found[0]["uuid"]}
 
 
-def _rows(connection: "Connection", text: str, values: Values) -> list[Values]:
+def _rows(connection: Connection, text: str, values: Values) -> list[Values]:
     """Run a statement in a transaction of its own; return its rows as JSON values."""
     with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
         cursor.execute(text, values)

@@ -1,10 +1,8 @@
 """The schema of the database: the numbered migrations beside this module, in their order."""
 
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
+from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
 
 
 def migrations() -> dict[str, str]:
@@ -14,22 +12,19 @@ def migrations() -> dict[str, str]:
     return {name.removesuffix(".sql"): folder.joinpath(name).read_text() for name in names}
 
 
-def migrate(connection: "Connection") -> list[str]:
+def migrate(connection: Connection) -> list[str]:
     """Apply the migrations that the database does not have yet, each with its own commit.
 
-    Returns
-    -------
-    list[str]
-        The names of the migrations that were applied.
+    Return their names.
     """
     return [
         name for name, statements in migrations().items() if _apply(connection, name, statements)
     ]
 
 
-def _apply(connection: "Connection", name: str, statements: str) -> bool:
+def _apply(connection: Connection, name: str, statements: str) -> bool:
     with connection, connection.cursor() as cursor:
-        # Two loaders at a time must not apply a migration twice.
+        # Two of these at the same time must not apply a migration twice.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('cruddur schema_migrations'))")
         cursor.execute(
             "CREATE TABLE IF NOT EXISTS public.schema_migrations ("

@@ -1,8 +1,8 @@
 """Which sign-in of the user pool belongs to which row of the directory.
 
-Whoever is linked with a row is that person from then on. So a sign-in has to have the row's handle
-and its e-mail address: a handle alone can be claimed by somebody else, an address is proven by a
-code. And a row that is linked stays as it is unless an operator insists.
+A sign-in that is linked with a row is that person from then on. So it needs the row's handle and
+its e-mail address: anybody can choose a handle, but an address is proven by a code. A row that is
+linked stays so, unless an operator insists.
 """
 
 from collections import defaultdict
@@ -48,7 +48,7 @@ class State(Enum):
     UNCHANGED = "unchanged"
     ONLY_IN_DIRECTORY = "only_in_directory"
     ONLY_IN_USER_POOL = "only_in_user_pool"
-    # What follows waits for an operator.
+    # The rest waits for an operator.
     TWO_SIGN_INS = "two_sign_ins"
     NOT_CONFIRMED = "not_confirmed"
     LINKED_OTHERWISE = "linked_otherwise"
@@ -78,8 +78,8 @@ def match(
     Parameters
     ----------
     relink
-        Also link rows that are linked otherwise, or whose e-mail address is another: an operator
-        has made sure that it is the same person. Two sign-ins with one handle are never linked.
+        Also link rows that are linked to another sign-in or have another e-mail address: an
+        operator has made sure that it is the same person. Two sign-ins with one handle never are.
     """
     by_handle: dict[str, list[SignIn]] = defaultdict(list)
     for sign_in in sign_ins:
@@ -94,14 +94,7 @@ def match(
             state = _state(row, found[0], holders.get(found[0].cognito_user_id), relink=relink)
             findings += _findings(state, found)
         else:
-            findings.append(
-                Finding(
-                    state=State.ONLY_IN_DIRECTORY,
-                    handle=row.handle,
-                    email=row.email,
-                    cognito_user_id=row.cognito_user_id,
-                )
-            )
+            findings += _findings(State.ONLY_IN_DIRECTORY, [row])
     for handle in sorted(by_handle):
         found = by_handle[handle]
         alone = len(found) == 1 or not handle
@@ -112,7 +105,7 @@ def match(
 def _state(row: Row, sign_in: SignIn, holder: Row | None, *, relink: bool) -> State:
     """Return what becomes of the one sign-in with a row's handle.
 
-    `holder` is the row that has the sign-in's id by now.
+    `holder` is the row that has the sign-in's id now.
     """
     if row.cognito_user_id == sign_in.cognito_user_id:
         return State.UNCHANGED
@@ -126,11 +119,11 @@ def _state(row: Row, sign_in: SignIn, holder: Row | None, *, relink: bool) -> St
     return State.UPDATED
 
 
-def _findings(state: State, sign_ins: Sequence[SignIn]) -> Iterator[Finding]:
-    for sign_in in sign_ins:
+def _findings(state: State, found: Sequence[Row | SignIn]) -> Iterator[Finding]:
+    for each in found:
         yield Finding(
             state=state,
-            handle=sign_in.handle,
-            email=sign_in.email,
-            cognito_user_id=sign_in.cognito_user_id,
+            handle=each.handle,
+            email=each.email,
+            cognito_user_id=each.cognito_user_id,
         )

@@ -1,7 +1,7 @@
 """Where the directory's database is, and how a function signs in there.
 
-``DATABASE_AUTH`` decides: ``iam`` in the cloud, where the password is a token that is signed here
-and the server has to prove who it is; ``url`` for any other PostgreSQL, by its libpq URL.
+With ``DATABASE_AUTH=iam``, as in the cloud, the password is a token that the function signs, and
+the server has to prove who it is. With ``url`` everything is in the URL.
 """
 
 from collections.abc import Mapping
@@ -32,9 +32,9 @@ class DatabaseSettings:
     url
         libpq's URL; without a password where `iam` makes one.
     user
-        Whom to sign in as; empty for the user in `url`.
+        Who signs in; empty for the user in `url`.
     iam
-        Sign in with a token of the function's own role, on a verified connection.
+        Whether to sign in with a token of the function's own role, on a verified connection.
     """
 
     url: str = field(repr=False)
@@ -43,13 +43,7 @@ class DatabaseSettings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Return the settings in `environment`.
-
-        Raises
-        ------
-        MissingSettingError
-            ``DATABASE_AUTH`` is neither iam nor url, or ``DATABASE_URL`` is not set.
-        """
+        """Return the settings in `environment`; raise MissingSettingError when one is missing."""
         auth = required(environment, "DATABASE_AUTH")
         if auth not in {"iam", "url"}:
             raise MissingSettingError(f"DATABASE_AUTH is {auth}: it must be iam or url")
@@ -60,14 +54,10 @@ class DatabaseSettings:
         )
 
     def connection_arguments(self) -> dict[str, Any]:
-        """Return what psycopg2.connect needs, with a token that is good for fifteen minutes.
+        """Return what psycopg2.connect needs, with a token that is valid for fifteen minutes.
 
-        The token is signed on this machine: no call leaves it.
-
-        Raises
-        ------
-        MissingSettingError
-            The URL names no host or no user, whom the token would be for.
+        Signing it takes no call. Raises MissingSettingError when the URL has no host or no user to
+        sign it for.
         """
         dsn = make_dsn(self.url, user=self.user or None)
         if not self.iam:
@@ -83,11 +73,8 @@ class DatabaseSettings:
     def arguments_of_owner(self, owner: Mapping[str, str]) -> dict[str, Any]:
         """Return what psycopg2.connect needs to sign in as the owner, by username and password.
 
-        Raises
-        ------
-        MissingSettingError
-            Neither `owner` nor the URL says who that is. In the cloud no URL does, so that
-            whoever may invoke a function cannot change the directory by that alone.
+        Raises MissingSettingError when neither `owner` nor the URL has them. In the cloud the URL
+        never has, so that being allowed to invoke the function is not enough to change anything.
         """
         if "password" in owner:
             who = {"dsn": self.url, "user": owner["username"], "password": owner["password"]}
@@ -97,5 +84,5 @@ class DatabaseSettings:
         return {"dsn": self.url}
 
 
-# What makes sure that the server is RDS's.
+# Lets psycopg2 refuse a server that is not RDS's.
 _VERIFIED = {"sslmode": "verify-full", "sslrootcert": str(RDS_CERTIFICATES)}

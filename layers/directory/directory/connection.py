@@ -1,10 +1,9 @@
-"""One connection to PostgreSQL an environment: made on need, kept while healthy.
+"""One connection to PostgreSQL in each environment, made when it is first needed.
 
-Every wait is bounded on both sides: the server cancels a statement that takes too long, and the
-client gives up on a server that does not answer. A call waits 3.5 s at the most (for a kept
-connection that is dead, for a new one, for its answer), and never longer than its invocation has
-left. So a kept connection needs only the time that its answer takes, and after a slow cold start a
-call still succeeds that finds the server healthy.
+The server cancels a statement that takes too long, and the client gives up on a server that does
+not answer. So a call waits at most 3.5 s (for a kept connection that is dead, for a new one, and
+for its answer), and never longer than its invocation lasts. No time is demanded in advance: after a
+slow cold start a call still succeeds when the server is healthy.
 """
 
 import os
@@ -33,7 +32,7 @@ type Row = dict[str, Any]
 
 
 class Database:
-    """A database, by way of one kept connection."""
+    """A database, and the connection to it that is kept."""
 
     def __init__(self, settings: DatabaseSettings, *, deadline: Deadline) -> None:
         self._settings = settings
@@ -41,17 +40,17 @@ class Database:
         self._connection: extensions.connection | None = None
 
     def fetch_one(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
-        """Run `statement`, committed by itself; return its first row.
+        """Run `statement` in a transaction of its own; return its first row.
 
-        It may run twice when the kept connection breaks, and succeed although nobody heard of it,
-        so it has to bear both.
+        When the kept connection breaks it may run twice, or succeed without an answer. Both must do
+        no harm.
 
         Raises
         ------
         TryAgainError
             The database does not answer.
         DatabaseError
-            It refuses the statement; what it says holds values of the statement, and is dropped.
+            It refuses the statement. Why is left out, since that text contains the values.
         """
         try:
             return self._fetch(statement, parameters)
@@ -59,7 +58,7 @@ class Database:
             raise DatabaseError(type(error).__name__) from None
 
     def _fetch(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
-        self._deadline.require(0)  # or the statement would be sent before the first wait
+        self._deadline.require(0)  # since a statement is sent before the first wait
         kept = self._connection is not None
         try:
             return self._fetch_one(statement, parameters)
@@ -90,7 +89,7 @@ class Database:
 
 
 class _Connection(extensions.connection):
-    """A connection that waits no longer than the invocation lasts."""
+    """A connection that knows when the invocation ends, which `_wait` asks for."""
 
     def __init__(self, *arguments: Any, deadline: Deadline, **options: Any) -> None:
         self.deadline = deadline
@@ -116,8 +115,8 @@ def _connect(settings: DatabaseSettings, deadline: Deadline) -> extensions.conne
 def _wait(connection: extensions.connection) -> None:
     """Wait for a connection or an answer; psycopg2 calls this wherever it would block.
 
-    libpq itself does not bound the wait for an answer: a server that is stopped, but whose
-    kernel acknowledges, would hold the function until Lambda kills it.
+    libpq has no limit for an answer. A server process that is stopped while its kernel still
+    acknowledges packets would hold the function until Lambda kills it.
     """
     opened = connection.status != extensions.STATUS_SETUP
     seconds = ANSWER_SECONDS if opened else CONNECT_SECONDS
@@ -137,5 +136,5 @@ extensions.set_wait_callback(_wait)
 
 @environment.once
 def database() -> Database:
-    """Return the database of this process; the environment is read on first use."""
+    """Return the database that the environment's variables name."""
     return Database(DatabaseSettings.from_environment(os.environ), deadline=deadline)

@@ -1,4 +1,4 @@
-"""The SQL statements, each in a file; parameters are always bound."""
+"""The SQL statements, each in a file. Values are always bound, never part of the text."""
 
 from functools import cache
 from importlib.resources import files

@@ -1,4 +1,4 @@
-"""The events of a user pool's triggers: told from those that are none before anything is done."""
+"""The events of a user pool's triggers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,12 +7,9 @@ from runtime.errors import ForeignEventError
 
 
 def source(event: Any, *triggers: str) -> str:
-    """Return what has set off one of `triggers`, as ``PostConfirmation_ConfirmSignUp``.
+    """Return why one of `triggers` was called, such as ``PostConfirmation_ConfirmSignUp``.
 
-    Raises
-    ------
-    ForeignEventError
-        The event is of another trigger, or of no user pool.
+    Raises ForeignEventError when the event is one of another trigger, or of no user pool.
     """
     match event:
         case {

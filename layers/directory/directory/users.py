@@ -1,7 +1,6 @@
-"""The users of the directory: who someone is by their token, by their handle, by their sign-up.
+"""The users of the directory: who has a token or a handle, and who may sign up.
 
-Statements stand in ``sql/users``; parameters are always bound. What is found is remembered for
-a minute in a warm environment, absence never.
+Who was found is remembered for a minute; that somebody was not found, never.
 """
 
 import re
@@ -17,10 +16,10 @@ from directory.statements import statement
 from runtime import environment
 from runtime.user import User
 
-# How long someone who was taken out of the directory can go on.
+# For so long somebody who was taken out of the directory can go on.
 REMEMBERED_SECONDS = 60
 
-# What the database allows, too. Group rows repeat these, and stay below 1 KB.
+# The database has the same limits. Group rows repeat the names, and have to stay below 1 KB.
 MAX_DISPLAY_NAME_CHARS = 50
 MAX_EMAIL_CHARS = 320
 _HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
@@ -28,12 +27,12 @@ _HANDLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,29}")
 
 @dataclass(frozen=True, kw_only=True)
 class Profile:
-    """Who signs up, as Cognito has it; what it does not have is empty.
+    """Who signs up, as Cognito describes them; what it does not know is empty.
 
     Attributes
     ----------
     email_is_proven
-        Whether they have answered a mail to this address.
+        Whether they have given back the code that was sent to this address.
     """
 
     cognito_user_id: str
@@ -46,7 +45,7 @@ class Profile:
     def from_trigger(cls, event: Mapping[str, Any]) -> Self:
         """Return the profile in the event of a user pool's trigger.
 
-        Before confirmation there is no ``sub``; the user name is what it will be.
+        Before confirmation there is no ``sub`` yet; it will be the same as the user name.
         """
         given = event["request"]["userAttributes"]
         attributes = {name: value for name, value in given.items() if isinstance(value, str)}
@@ -60,30 +59,14 @@ class Profile:
 
 
 def get_by_cognito_user_id(cognito_user_id: str) -> User:
-    """Return the user behind the ``sub`` of a token.
-
-    Raises
-    ------
-    UserNotRegisteredError
-        There is none.
-    TryAgainError
-        The database does not answer.
-    """
+    """Return the user with the ``sub`` of a token, or raise UserNotRegisteredError."""
     if not cognito_user_id.isprintable():  # PostgreSQL's text takes no NUL and no lone surrogate
         raise UserNotRegisteredError
     return _by_cognito_user_id(database(), cognito_user_id)
 
 
 def get_by_handle(handle: str) -> User:
-    """Return the user with that handle, however it is capitalised.
-
-    Raises
-    ------
-    UserNotFoundError
-        There is none.
-    TryAgainError
-        The database does not answer.
-    """
+    """Return the user with that handle, in upper or lower case, or raise UserNotFoundError."""
     if not _HANDLE.fullmatch(handle):
         raise UserNotFoundError
     return _by_handle(database(), handle.lower())
@@ -95,11 +78,8 @@ def check_sign_up(profile: Profile) -> None:
     Raises
     ------
     SignUpError
-        ``handle_invalid``, ``display_name_invalid``, ``email_invalid``, or ``handle_taken``: by
-        another user. A row that waits for its owner (its cognito_user_id is MOCK) is free for its
-        e-mail address.
-    TryAgainError
-        The database does not answer.
+        ``handle_invalid``, ``display_name_invalid``, ``email_invalid`` or ``handle_taken``. A row
+        that waits for its person (its cognito_user_id is MOCK) is free for its e-mail address.
     """
     _validate(profile)
     if database().fetch_one(statement("users/holder_of_handle"), vars(profile)):
@@ -107,16 +87,10 @@ def check_sign_up(profile: Profile) -> None:
 
 
 def register(profile: Profile) -> None:
-    """Write someone who has confirmed, or give them the row that waits for their proven address.
+    """Write someone who has confirmed, or link them with the row that waits for their address.
 
-    The same again changes nothing. One statement, since Cognito waits five seconds in all.
-
-    Raises
-    ------
-    SignUpError
-        As `check_sign_up`: somebody else was faster.
-    TryAgainError
-        The database does not answer.
+    The same again changes nothing. It is one statement, since Cognito waits only five seconds.
+    Raises SignUpError as `check_sign_up` does, when somebody else was faster.
     """
     _validate(profile)
     if not database().fetch_one(statement("users/register"), vars(profile)):

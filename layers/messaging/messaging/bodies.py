@@ -18,7 +18,7 @@ MAX_MESSAGE_CHARS = 1024
 
 
 def message_body(message: Message) -> dict[str, str]:
-    """Return a message as the list of messages shows it."""
+    """Return what the list of messages shows of a message."""
     return {
         "uuid": message.message_uuid,
         "display_name": message.user_display_name,
@@ -29,7 +29,7 @@ def message_body(message: Message) -> dict[str, str]:
 
 
 def message_group_body(row: MessageGroup) -> dict[str, str]:
-    """Return a message group as the list of message groups shows it."""
+    """Return what the list of message groups shows of a group."""
     return {
         "uuid": row.message_group_uuid,
         "display_name": row.user_display_name,
@@ -40,21 +40,16 @@ def message_group_body(row: MessageGroup) -> dict[str, str]:
 
 
 def sent_response(sent: SentMessage, *, created: HTTPStatus = HTTPStatus.OK) -> Response[str]:
-    """Return what was sent; `created` is the status when the send made the message group."""
+    """Return the answer to a send; `created` is its status when the send began a group."""
     body = {"message_group_uuid": sent.message.message_group_uuid} | message_body(sent.message)
     return json_response(created if sent.created else HTTPStatus.OK, body)
 
 
 def to_group(body: Mapping[str, Any]) -> tuple[str, NewMessage] | None:
-    """Return the group and the message of a body for an existing group.
+    """Return which group a body is for, and the message in it.
 
-    Return None when it names a handle in place of a group: the reference's form sends every
-    message to one route.
-
-    Raises
-    ------
-    InvalidRequestError
-        Every rule that the body breaks.
+    Return None for a body with a handle and no group: the form of the bootcamp's application sends
+    every message to one route. Raises InvalidRequestError with every rule that the body breaks.
     """
     group, handle = body.get("message_group_uuid"), body.get("handle")
     if _is_blank(group) and not _is_blank(handle):
@@ -70,12 +65,9 @@ def to_group(body: Mapping[str, Any]) -> tuple[str, NewMessage] | None:
 
 
 def to_user(body: Mapping[str, Any], sender: User) -> tuple[str, NewMessage]:
-    """Return the receiver's handle and the message of a body for someone.
+    """Return whose handle a body is for, and the message in it.
 
-    Raises
-    ------
-    InvalidRequestError
-        Every rule that the body breaks.
+    Raises InvalidRequestError with every rule that the body breaks.
     """
     new, codes = _new_message(body)
     handle = body.get("handle")
@@ -108,10 +100,10 @@ def _new_message(body: Mapping[str, Any]) -> tuple[NewMessage, list[str]]:
     return NewMessage(message=str(text), message_uuid=message_uuid), codes
 
 
-# Spaces and line ends; what controls and formats, as the zero-width space does; marks, which need
-# a letter to stand on (https://www.unicode.org/reports/tr44/#General_Category_Values).
+# Spaces and line ends, control and format characters such as the zero-width space, and marks
+# without a letter to put them on (https://www.unicode.org/reports/tr44/#General_Category_Values).
 _NOTHING_TO_SEE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Mn"})
-# The Hangul fillers and the empty Braille pattern: letters and a symbol, but without a shape.
+# The Hangul fillers and the empty Braille pattern count as letters and a symbol, but show nothing.
 _SHAPELESS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
 
 
@@ -119,17 +111,17 @@ def _is_blank(value: object) -> bool:
     """Tell whether there is nothing in `value` that a reader could see."""
     return value is None or (
         isinstance(value, str)
-        # Each letter once: a body of megabytes costs no more than a sentence.
+        # As a set, so that a body of megabytes is no more work than a sentence.
         and all(unicodedata.category(c) in _NOTHING_TO_SEE or c in _SHAPELESS for c in set(value))
     )
 
 
 def _is_storable(value: object) -> TypeIs[str]:
-    """Tell whether `value` is text that UTF-8 can hold, and that every client can show."""
+    """Tell whether `value` is a text that UTF-8 and every client can handle."""
     if not isinstance(value, str):
         return False
     try:
         value.encode()
-    except UnicodeEncodeError:  # a lone surrogate: JSON can spell it
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can contain
         return False
     return "\0" not in value

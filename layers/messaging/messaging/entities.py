@@ -125,13 +125,7 @@ class Message(_Line):
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Return the message in `item`.
-
-        Raises
-        ------
-        UnreadableItemError
-            `item` is not a message, or lacks what a message has.
-        """
+        """Return the message in `item`; raise UnreadableItemError where there is none."""
         try:
             message = cls(
                 message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_PREFIX),
@@ -201,13 +195,7 @@ class MessageGroup(_Line):
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Return the group row in `item`.
-
-        Raises
-        ------
-        UnreadableItemError
-            `item` is not a group row, or lacks what a group row has.
-        """
+        """Return the group row in `item`; raise UnreadableItemError where there is none."""
         try:
             row = cls(
                 owner_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_GROUP_PREFIX),
@@ -244,12 +232,9 @@ class Advance:
         return {self.register: self.to, **self.with_it}
 
     def is_done_in(self, row: Mapping[str, Any]) -> bool:
-        """Tell whether the register of `row` is at this place or past it.
+        """Tell whether the register of `row` is here already, or further.
 
-        Raises
-        ------
-        UnreadableItemError
-            It holds something that is no place.
+        Raises UnreadableItemError when its value is not the place of a message.
         """
         if self.register not in row:
             return False
@@ -298,13 +283,7 @@ class Members:
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Return the members in `item`.
-
-        Raises
-        ------
-        UnreadableItemError
-            `item` does not say who the members are.
-        """
+        """Return the members in `item`; raise UnreadableItemError where there are none."""
         try:
             return cls(
                 message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MEMBERS_PREFIX),

@@ -48,12 +48,9 @@ _UUID = re.compile(rf"{_HEX}{{32}}|(urn:uuid:)?{_HYPHENATED}|\{{{_HYPHENATED}\}}
 # A page of messages has forty uuids, but only three different ones.
 @lru_cache(maxsize=1024)
 def canonical_uuid(text: str) -> str:
-    """Return `text` in the one spelling that may stand in a key: lower case, with hyphens.
+    """Return a uuid as it is spelled in keys: lower case, with hyphens.
 
-    Raises
-    ------
-    ValueError
-        `text` is not a uuid in any of its usual spellings.
+    Raises ValueError when `text` is not a uuid in any of the usual spellings.
     """
     if not _UUID.fullmatch(text):
         raise ValueError(f"not a uuid: {text!r}")
@@ -68,12 +65,9 @@ def format_time(time: datetime) -> str:
 
 
 def parse_time(text: str, *, naive_zone: tzinfo = UTC) -> datetime:
-    """Return an ISO 8601 `text` as a time in UTC; without an offset it is of `naive_zone`.
+    """Return an ISO 8601 `text` as a time in UTC; without an offset it is in `naive_zone`.
 
-    Raises
-    ------
-    ValueError
-        `text` is not an ISO 8601 date and time.
+    Raises ValueError when `text` is not such a date and time.
     """
     try:
         time = datetime.fromisoformat(text)
@@ -96,14 +90,9 @@ def message_sk(position: Position) -> str:
 
 
 def parse_message_sk(sk: str, *, naive_zone: tzinfo = UTC) -> Position:
-    """Return the position that a message's or a group row's `sk` names.
+    """Return the position in the `sk` of a message, or in the ``last_sk`` of a group row.
 
-    A bare timestamp, as tables of the bootcamp's application have it, has an empty uuid.
-
-    Raises
-    ------
-    ValueError
-        `sk` does not begin with a time.
+    A bare timestamp gives an empty uuid. Raises ValueError when `sk` does not begin with a time.
     """
     time, _, message_uuid = sk.partition(_SEPARATOR)
     return Position(parse_time(time, naive_zone=naive_zone), message_uuid)
@@ -148,13 +137,7 @@ def failed_sk(time: datetime, message_group_uuid: str) -> str:
 
 
 def uuid_in(pk: str, prefix: str) -> str:
-    """Return the uuid that stands behind `prefix` in a `pk`.
-
-    Raises
-    ------
-    ValueError
-        `pk` is of another kind of item, or has no uuid.
-    """
+    """Return the uuid after `prefix` in `pk`; raise ValueError for another kind of item."""
     if not pk.startswith(prefix):
         raise ValueError(f"not a key of {prefix}: {pk!r}")
     return canonical_uuid(pk.removeprefix(prefix))

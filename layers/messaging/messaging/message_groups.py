@@ -1,7 +1,6 @@
 """What people do with message groups: list them, read one, begin one, go on writing.
 
-Every function gets its repository, its caller as the directory knows them, and the time, and
-may raise `TryAgainError`.
+Every function may raise `TryAgainError`.
 """
 
 from dataclasses import dataclass, replace
@@ -26,8 +25,8 @@ class NewMessage:
     Attributes
     ----------
     message_uuid
-        The client's name for this send, in canonical form: sent again under it, the message is
-        stored once and the answer is the same, for seven days.
+        The client's name for this send, in canonical form. For seven days the same send under the
+        same name stores nothing more and gets the same answer.
     """
 
     message: str
@@ -36,13 +35,7 @@ class NewMessage:
 
 @dataclass(frozen=True, kw_only=True)
 class SentMessage:
-    """What became of a send.
-
-    Attributes
-    ----------
-    created
-        The send made the message group.
-    """
+    """A message that was sent, and whether that began its message group."""
 
     message: Message
     created: bool = False
@@ -53,7 +46,7 @@ def list_message_groups(
 ) -> Page[MessageGroup]:
     """Return a page of the caller's message groups, each once.
 
-    Beside a move the index may show a group at its old and at its new place; the newest counts.
+    While a group moves, the index may show it at its old and at its new place; the newer counts.
     """
     page = repository.list_message_groups(caller.uuid, request)
     newest: dict[str, MessageGroup] = {}
@@ -65,12 +58,9 @@ def list_message_groups(
 def list_messages(
     repository: Repository, caller: User, message_group_uuid: str, request: PageRequest
 ) -> Page[Message]:
-    """Return a page of the messages of a group the caller is in.
+    """Return a page of a group's messages.
 
-    Raises
-    ------
-    MessageGroupNotFoundError
-        There is no such group, or the caller is not in it.
+    Raises MessageGroupNotFoundError when there is no such group, or the caller is not in it.
     """
     group = _require_member(repository, message_group_uuid, caller)
     return repository.list_messages(group, request)
@@ -86,7 +76,7 @@ def create_message(
     MessageGroupNotFoundError
         There is no such group, or the sender is not in it.
     InvalidRequestError
-        ``message_uuid_reused``: the sender sent something else under that name.
+        ``message_uuid_reused``: the sender has sent something else under that name.
     """
     group = _require_member(repository, message_group_uuid, sender)
     return _send(repository, sender, group, new, receiver=f"group {group}", now=now)
@@ -95,15 +85,15 @@ def create_message(
 def create_message_group(
     repository: Repository, sender: User, receiver: User, new: NewMessage, *, now: datetime
 ) -> SentMessage:
-    """Write a message to someone: into the group of the two, made if there is none.
+    """Write a message to someone, into the group that the two have or into a new one.
 
-    However many callers race, the pair has one group: the condition on the PAIR item decides.
+    Both may do so at the same time: the condition on the PAIR item lets only one group begin.
 
     Raises
     ------
     InvalidRequestError
-        ``message_uuid_reused``: the sender sent something else under that name;
-        ``message_to_self``.
+        ``message_to_self``, or ``message_uuid_reused``: the sender has sent something else under
+        that name.
     """
     if receiver.uuid == sender.uuid:
         raise InvalidRequestError(["message_to_self"])
@@ -142,7 +132,7 @@ def _send(
     receiver: str,
     now: datetime,
 ) -> SentMessage:
-    """Write a message into a group that is there."""
+    """Write a message into an existing group."""
     message = _message(sender, group, new, now=now)
     sent = _name(message, new, receiver=receiver, now=now)
     if sent is None:
@@ -162,7 +152,7 @@ def _message(
 
 
 def _name(message: Message, new: NewMessage, *, receiver: str, now: datetime) -> Sent | None:
-    """Return what makes `message` be stored once; None where its client gave no name."""
+    """Return the item that lets `message` be stored only once, if its client gave it a name."""
     if new.message_uuid is None:
         return None
     return Sent(
@@ -177,12 +167,9 @@ def _name(message: Message, new: NewMessage, *, receiver: str, now: datetime) ->
 
 
 def _repeated(repository: Repository, message: Message, sent: Sent, earlier: Sent) -> SentMessage:
-    """Answer as the `earlier` send of the same name was answered; nothing was written now.
+    """Give the answer that the `earlier` send of the same name got; nothing was written now.
 
-    Raises
-    ------
-    InvalidRequestError
-        ``message_uuid_reused``: that one was another message, or to somebody else.
+    Raises InvalidRequestError when that was another message, or one to somebody else.
     """
     if earlier.digest != sent.digest:
         raise InvalidRequestError(["message_uuid_reused"])
@@ -202,9 +189,9 @@ def _require_member(repository: Repository, message_group_uuid: str, user: User)
     return group
 
 
-# A member stays one, so what a member was shown is remembered for them. Whoever is refused is
-# not remembered, nor does a member's request spare them the reading: each refusal costs the same
-# one read, so that its time does not tell whether the group exists.
+# Who is a member stays one, so each member is remembered. Who is refused is not, even where a
+# member of the group is: every refusal takes one read, so that the time it takes does not tell
+# whether the group exists.
 @environment.cached(
     lambda: LRUCache(maxsize=1024), key=lambda _, group, user_uuid: (group, user_uuid)
 )

@@ -33,10 +33,7 @@ class Query:
 def query(app: APIGatewayHttpResolver, *, sortable: bool = False) -> Query:
     """Return the query parameters ``limit``, ``cursor`` and, if `sortable`, ``order``.
 
-    Raises
-    ------
-    InvalidRequestError
-        ``limit_invalid``, ``cursor_invalid``, ``order_invalid``.
+    Raises InvalidRequestError with a code for each that is not valid.
     """
     parameters = app.current_event.query_string_parameters
     codes = []
@@ -58,8 +55,8 @@ def query(app: APIGatewayHttpResolver, *, sortable: bool = False) -> Query:
     return Query(page=PageRequest(limit=int(limit), sk=sk, newer=newer), ascending=order == "asc")
 
 
-# A cursor is one letter for the direction and a position (an sk) in the list. It names nothing
-# else: the partition comes from the authenticated request, so there is nothing to forge.
+# A cursor is a letter for the direction and an sk of the list. Which list it is comes from the
+# authenticated request, so a forged cursor shows nobody anything else.
 _NEWER, _OLDER = "n", "o"
 
 
@@ -85,10 +82,9 @@ def _parse_cursor(cursor: str) -> tuple[bool, str]:
 def page_response[Row: (Message, MessageGroup)](
     app: APIGatewayHttpResolver, page: Page[Row], query: Query, body: Callable[[Row], Any]
 ) -> Response[str]:
-    """Return a page as a bare JSON array, with links to the pages on both sides of it.
+    """Return a page as a JSON array, with links to what is older (``next``) and newer (``prev``).
 
-    ``next`` is there when something older is; ``prev`` whenever the page has a row, so that a
-    client can ask later what is newer.
+    ``prev`` is there even when nothing is newer yet, so that a client can ask again later.
     """
     parameters = {"limit": str(query.page.limit)} | ({"order": "asc"} if query.ascending else {})
     links = []

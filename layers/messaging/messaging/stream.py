@@ -1,10 +1,11 @@
-"""What becomes of a batch of the table's stream: E, the group rows follow the messages.
+"""Access pattern E: a batch of the table's stream moves the rows of message groups.
 
-Lambda delivers records at least once and repeats everything from the lowest failed one, so the
-rows only ever move forward (`moves`).
+Lambda may deliver a record more than once, and repeats everything from the first that failed. The
+rows only go forward (`moves`), so that this does no harm.
 
-Only what can succeed later is reported as failed, since that holds the shard. What never can
-(a record that is not a message, a group whose members or rows are missing) is parked as an item.
+A record that is reported as failed holds up its shard, so this is only done when it can succeed
+later. What never can (a record that is not a message, a group whose members or rows are missing) is
+parked as an item of the table.
 """
 
 import threading
@@ -27,10 +28,9 @@ from runtime.errors import TryAgainError
 
 type Record = Mapping[str, Any]
 
-# Calls that are under way at a time: as many as the client's pool has connections.
+# As many calls at a time as the client's pool has connections.
 CONCURRENT_CALLS = 10
 
-# Groups whose members an environment remembers.
 REMEMBERED_GROUPS = 10_000
 
 PAIR_SIZE = 2
@@ -49,9 +49,9 @@ class Report:
     parked
         How many records, or groups of records, were parked.
     coalesced
-        How many records needed no move of their own, for a newer one of their group was there.
+        How many records needed no move of their own, because of a newer one of their group.
     lags_ms
-        For each group that moved: now less the time of its newest message.
+        For each group that moved, how long ago its newest message was written.
     """
 
     failed: list[str] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Group:
     Attributes
     ----------
     unreadable
-        Why its rows cannot be moved, ever.
+        Why its rows can never be moved.
     """
 
     first: Record
@@ -96,15 +96,7 @@ class _Group:
 
 
 class StreamProcessor:
-    """E in one environment: it remembers who the members of a group are, for they never change.
-
-    Parameters
-    ----------
-    clock
-        Returns the time, in UTC.
-    concurrency
-        How many calls may be under way at a time.
-    """
+    """Moves rows, and remembers the members of each group, which never change."""
 
     def __init__(
         self,
@@ -120,13 +112,7 @@ class StreamProcessor:
         self._lock = threading.Lock()
 
     def process(self, records: Iterable[Record]) -> Report:
-        """Move the rows of every group that has a new message in `records`.
-
-        Parameters
-        ----------
-        records
-            Records of the stream as Lambda delivers them, in their order.
-        """
+        """Move the rows of every group that has a new message in `records`, given in order."""
         report = Report()
         groups = self._groups(records, report)
         self._each(self._find_members, [(group,) for group in groups])
@@ -147,7 +133,7 @@ class StreamProcessor:
                 pass
 
     def _groups(self, records: Iterable[Record], report: Report) -> Sequence[_Group]:
-        """Return the batch by message group; park what is not readable as a message."""
+        """Return the batch by message group; park what cannot be read as a message."""
         groups: dict[str, _Group] = {}
         for record in records:
             if not _is_new_message(record):
@@ -172,9 +158,9 @@ class StreamProcessor:
 
     @cachedmethod(lambda self: self._known, lock=lambda self: self._lock)
     def _members(self, message_group_uuid: str) -> frozenset[str]:
-        """Return the two members: who has a row in the index, or who stands in MEMBERS.
+        """Return the two members: the owners of the rows in the index, or else those in MEMBERS.
 
-        The index of a new group may be behind; MEMBERS is read as last written.
+        For a new group the index may be behind. MEMBERS is read consistently.
         """
         owners = self._table.query_row_owners(message_group_uuid)
         if len(owners) == PAIR_SIZE:
@@ -206,7 +192,7 @@ class StreamProcessor:
             self._park(group.first, report, reason=group.unreadable)
 
     def _park(self, record: Record, report: Report, *, reason: str) -> None:
-        """Write `record` as a FAILED item, under the same key when it comes again."""
+        """Write `record` as a FAILED item; if it comes again, under the same key."""
         now = self._clock()
         sequence_number = _sequence_number(record)
         record_keys = from_dynamodb(record["dynamodb"]["Keys"])
@@ -238,10 +224,10 @@ def of_environment() -> StreamProcessor:
 
 
 def _is_new_message(record: Record) -> bool:
-    """Tell whether `record` is a new message, as the mapping's filter does.
+    """Tell whether `record` is a new message, as the filter in template.yaml does.
 
-    Whoever invokes the function by hand may send records of another table or service: they are
-    passed over, with a word in the log.
+    Someone who invokes the function by hand may send records of another table or service, which
+    are only logged.
     """
     pk = record.get("dynamodb", {}).get("Keys", {}).get("pk", {}).get("S")
     if not isinstance(pk, str):

@@ -1,8 +1,7 @@
-"""HTTP: what comes in, what goes out, and which error has which answer.
+"""The HTTP side of a function: its resolver, JSON bodies, and the answer to each error.
 
-The wire format is the bootcamp reference's, so that existing Cruddur front ends keep working;
-where it has no counterpart the field's standards serve: problem objects (RFC 9457), Link
-headers (RFC 8288).
+Routes and bodies are those of the bootcamp's application, so that Cruddur front ends keep working.
+Errors are problem objects (RFC 9457).
 """
 
 import base64
@@ -32,8 +31,8 @@ from runtime.ping import is_ping
 # Time to shape and send an answer before Lambda kills the function.
 MARGIN_SECONDS = 0.5
 
-# What is answered is for one person: nothing on the way keeps it, no browser shows it to a page
-# of another origin or takes it for something else than it says.
+# An answer is for one person: no cache keeps it, no browser gives it to a page of another origin
+# or takes it for another type than it has.
 _PRIVATE = {"Cache-Control": "no-store", "Vary": "Origin", "X-Content-Type-Options": "nosniff"}
 
 _PARAMETER = re.compile(r"\{(\w+)\}")
@@ -62,8 +61,8 @@ def _answer_errors(app: APIGatewayHttpResolver, next_middleware: NextMiddleware)
     except RequestError as error:
         return _problem(error.status, error.codes, error.headers)
     except Exception as error:  # noqa: BLE001  # the last place before the client
-        # An exception's message may hold what people write or who they are; where it was raised
-        # does not.
+        # The message of an exception may hold what people write or who they are, so that only
+        # its type and where it was raised are logged.
         frames = traceback.format_list(traceback.extract_tb(error.__traceback__))
         logger.error("unexpected", extra={"error": type(error).__name__, "frames": frames})  # noqa: TRY400  # for the same reason
         return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, ["internal_server_error"])
@@ -79,10 +78,10 @@ def handler(app: APIGatewayHttpResolver) -> Handler:
         try:
             path = _path(event)
         except ForeignEventError as error:
-            logger.set_correlation_id(None)  # that of the request before
+            logger.set_correlation_id(None)  # it is still that of the last request
             logger.error(str(error), extra={"error": type(error).__name__})  # noqa: TRY400  # where it was raised tells nothing
             problem = _problem(error.status, error.codes)
-            # This shape is understood by every kind of API that may have sent the event.
+            # Whatever kind of API has sent the event understands an answer of this form.
             return {
                 "statusCode": problem.status_code,
                 "headers": {"Content-Type": problem.content_type},
@@ -97,13 +96,10 @@ def handler(app: APIGatewayHttpResolver) -> Handler:
 def _path(event: Any) -> str:
     """Return the path of a request, its parameters percent-encoded.
 
-    The gateway has chosen the route. Its rawPath is decoded and may hold anything, which the
-    resolver's patterns do not let through.
+    The rawPath of the event is decoded, and the resolver's patterns refuse some of what it may
+    contain. So the path is made again from the route that the gateway has chosen.
 
-    Raises
-    ------
-    ForeignEventError
-        No HTTP API has sent this, or one with another payload format.
+    Raises ForeignEventError when the event is not one of an HTTP API in payload format 2.0.
     """
     match event:
         case {
@@ -122,13 +118,7 @@ def _path(event: Any) -> str:
 
 
 def json_body(app: APIGatewayHttpResolver) -> dict[str, Any]:
-    """Return the body, a JSON object.
-
-    Raises
-    ------
-    BadRequestError
-        ``body_not_utf8``, ``body_not_json``, ``body_not_object``.
-    """
+    """Return the body of a request; raise BadRequestError when it is not a JSON object."""
     event = app.current_event.raw_event
     raw = (event.get("body") or "").encode("utf-8", "surrogatepass")
     try:
@@ -149,12 +139,16 @@ def _refuse_constant(name: str) -> None:
 
 
 def json_response(
-    status: HTTPStatus, body: object, headers: Mapping[str, str] | None = None
+    status: HTTPStatus,
+    body: object,
+    headers: Mapping[str, str] | None = None,
+    *,
+    content_type: str = content_types.APPLICATION_JSON,
 ) -> Response[str]:
     """Return an answer that only the caller may keep; a header without a value is left out."""
     return Response(
         status_code=status,
-        content_type=content_types.APPLICATION_JSON,
+        content_type=content_type,
         body=json.dumps(body, ensure_ascii=False),
         headers=_PRIVATE | {name: value for name, value in (headers or {}).items() if value},
     )
@@ -163,15 +157,5 @@ def json_response(
 def _problem(
     status: HTTPStatus, codes: list[str], headers: Mapping[str, str] | None = None
 ) -> Response[str]:
-    problem = {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "errors": codes,
-    }
-    return Response(
-        status_code=status,
-        content_type="application/problem+json",
-        body=json.dumps(problem),
-        headers=_PRIVATE | dict(headers or {}),
-    )
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "errors": codes}
+    return json_response(status, body, headers, content_type="application/problem+json")

@@ -1,8 +1,8 @@
 """How much time an invocation has left.
 
-Every call to a store is bounded so that it ends before Lambda kills the function: it is not begun
-when its worst case might not (`Deadline.require`), or waits no longer than what is left
-(`Deadline.bound`). The client then gets an answer that says so instead of the gateway's timeout.
+A call to a store has to end before Lambda kills the function, so that the client gets our answer
+and not the gateway's timeout. It is not begun with less time than its worst case takes
+(`Deadline.require`), or waits no longer than there is time left (`Deadline.bound`).
 """
 
 import time
@@ -12,13 +12,7 @@ from runtime.errors import TryAgainError
 
 
 class Deadline:
-    """The end of the running invocation; without one, time is not bounded.
-
-    Parameters
-    ----------
-    clock
-        Seconds that only go forward.
-    """
+    """The end of the running invocation; until it is set there is time without end."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -33,29 +27,17 @@ class Deadline:
         return self._end - self._clock()
 
     def require(self, seconds: float) -> None:
-        """Make sure that `seconds` are left.
-
-        Raises
-        ------
-        TryAgainError
-            They are not.
-        """
+        """Raise TryAgainError when fewer `seconds` are left."""
         if self.seconds_left() < seconds:
             raise TryAgainError
 
     def bound(self, seconds: float) -> float:
-        """Return how long a wait may take that takes `seconds` at most: no longer than is left.
-
-        Raises
-        ------
-        TryAgainError
-            Nothing is left.
-        """
+        """Return `seconds`, or less when less is left; raise TryAgainError when nothing is."""
         left = self.seconds_left()
         if left <= 0:
             raise TryAgainError
         return min(seconds, left)
 
 
-# One invocation runs in an environment at a time.
+# An environment runs one invocation at a time.
 deadline = Deadline()

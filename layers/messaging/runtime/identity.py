@@ -11,19 +11,17 @@ from runtime.errors import TokenUseError, UnauthorizedError
 def subject(app: APIGatewayHttpResolver) -> str:
     """Return the ``sub`` of the access token that the gateway verified.
 
-    An event without the gateway's word is nobody's; only `sam local` sends such events.
-
     Raises
     ------
     UnauthorizedError
         The event carries no verified token.
     TokenUseError
-        It is another kind of token.
+        The token is of another kind.
     """
     context = app.current_event.raw_event["requestContext"]
     if "authorizer" in context:
         claims = ((context["authorizer"] or {}).get("jwt") or {}).get("claims") or {}
-    else:
+    else:  # only `sam local` leaves it out
         claims = sam_local.claims(app.current_event.headers.get("authorization"), now=time.time())
     if not claims.get("sub"):
         raise UnauthorizedError

@@ -1,6 +1,6 @@
-"""Who asks, under `sam local`: it runs no JWT authorizer, so its events do not say.
+"""Who has sent a request under `sam local`, which runs no JWT authorizer.
 
-Nothing here has an effect in the cloud, where ``AWS_SAM_LOCAL`` is never set.
+In the cloud ``AWS_SAM_LOCAL`` is never set, and nothing here has an effect.
 """
 
 import base64
@@ -13,8 +13,8 @@ from typing import Any
 def claims(authorization: str | None, *, now: float) -> dict[str, Any]:
     """Return the claims of a bearer token that has not expired; none outside `sam local`.
 
-    Its signature, issuer and client are not checked: that takes keys and RSA, which have no
-    place in a deployed layer, to protect data that anyone on the same machine can reach.
+    The signature is not checked. The data is on the same machine, where anyone can reach it, and
+    it would take keys and RSA in a layer that is deployed.
     """
     if os.environ.get("AWS_SAM_LOCAL") != "true":
         return {}
