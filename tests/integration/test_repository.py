@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 from local.template import Stack, create_table_arguments
 from messaging import keys
 from messaging.entities import Failed, Item, Members, Message, MessageGroup, Pair, Sent, advances
+from messaging.errors import UnreadableItemError
 from messaging.repository import (
     CALL_SECONDS,
     CLIENT_CONFIG,
@@ -310,6 +311,15 @@ def test_an_index_that_is_being_made_anew_shows_nobody(repository: Repository) -
     # No other refusal is taken for that.
     with pytest.raises(ClientError):
         faulty(repository, [client_error("AccessDeniedException")]).query_row_owners(GROUP)
+
+
+def test_a_row_that_dynamodb_never_takes_is_told_from_a_table_that_refuses_us(
+    repository: Repository,
+) -> None:
+    with pytest.raises(UnreadableItemError):
+        advance(faulty(repository, [client_error("ValidationException")]), message(1))
+    with pytest.raises(ClientError):
+        advance(faulty(repository, [client_error("AccessDeniedException")]), message(1))
 
 
 @pytest.mark.parametrize("call", CALLS)

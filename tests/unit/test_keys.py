@@ -46,6 +46,14 @@ def test_a_message_sk_is_read_back() -> None:
     assert keys.parse_message_sk(keys.message_sk(position)) == position
 
 
+def test_a_place_that_no_sort_key_can_hold_is_none() -> None:
+    instant = datetime(2027, 1, 1, tzinfo=UTC)
+    longest = keys.message_sk(keys.Position(instant, "é" * 495 + "e"))
+    assert len(longest.encode()) == 1024
+    with pytest.raises(ValueError, match="longer"):
+        keys.message_sk(keys.Position(instant, "é" * 496))
+
+
 @pytest.mark.parametrize(
     ("sk", "instant"),
     [

@@ -6,7 +6,16 @@ from typing import Any
 import pytest
 
 from messaging import keys, message_groups
-from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup
+from messaging.entities import (
+    Advance,
+    Failed,
+    Item,
+    Members,
+    Message,
+    MessageGroup,
+    advances,
+)
+from messaging.errors import UnreadableItemError
 from messaging.message_groups import NewMessage
 from messaging.repository import PageRequest
 from messaging.stream import Report, StreamProcessor
@@ -232,8 +241,20 @@ def a_place_of_another_type(row: Item) -> None:
     row["last_sk"] = 7
 
 
+def a_place_with_an_offset(row: Item) -> None:
+    # Behind the message as a time, ahead of it as a string.
+    row["last_sk"] = "2027-01-01T05:30:00.000000+05:30#x"
+
+
 @pytest.mark.parametrize(
-    "broken", [no_row, no_place, a_place_that_is_none, a_place_of_another_type]
+    "broken",
+    [
+        no_row,
+        no_place,
+        a_place_that_is_none,
+        a_place_of_another_type,
+        a_place_with_an_offset,
+    ],
 )
 def test_a_broken_row_parks_its_record_and_holds_neither_the_other_member_nor_other_groups(
     broken: Any,
@@ -274,6 +295,100 @@ def test_members_that_cannot_be_read_park_their_group_only(repository: MemoryRep
     report = update(repository, records)
     assert (report.failed, report.parked) == ([], 1)
     assert inbox(repository, BAYKO)[0].message == "at 1"
+
+
+@pytest.mark.parametrize("known", [[], [GRAHAMS.uuid]], ids=["nobody", "one"])
+def test_a_group_of_fewer_than_two_is_parked_and_not_taken_for_done(
+    repository: MemoryRepository, known: list[str]
+) -> None:
+    group = begin(repository).message_group_uuid
+    members = repository.items[keys.members_pk(group), keys.MEMBERS_SK]
+    del repository.items[row_key(REEF, group)]
+    environment = processor(repository)
+    records = inserted(write(repository, group, 1))
+    whole = members["member_uuids"]
+    members["member_uuids"] = known
+    report = environment.process(records)
+    assert (report.failed, report.parked) == ([], 1)
+    members["member_uuids"] = whole
+    environment.process(records)
+    assert inbox(repository, GRAHAMS)[0].message == "at 1"
+
+
+def test_a_warm_environment_sees_that_a_strangers_row_was_taken_away() -> None:
+    repository = MemoryRepository()
+    group = begin(repository).message_group_uuid
+    key = row_key(REEF, group)
+    row = repository.items.pop(key)
+    stranger = row_key(BAYKO, group)
+    repository.put(row | {"pk": stranger[0]})
+    environment = processor(repository)
+    environment.process(inserted(write(repository, group, 1)))
+    del repository.items[stranger]
+    repository.put(row)
+    assert environment.process(inserted(write(repository, group, 2))).parked == 1
+    assert environment.process(inserted(write(repository, group, 3))).parked == 0
+    assert inbox(repository, REEF)[0].message == "at 3"
+
+
+def test_a_row_that_cannot_be_written_parks_its_record_and_holds_nobody() -> None:
+    class Refusing(MemoryRepository):
+        def advance_row(
+            self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+        ) -> Item | None:
+            if owner_uuid == REEF.uuid:
+                raise UnreadableItemError("refused")
+            return super().advance_row(owner_uuid, message_group_uuid, steps)
+
+    repository = Refusing()
+    group = begin(repository).message_group_uuid
+    report = update(repository, inserted(write(repository, group, 1)))
+    assert (report.failed, report.parked) == ([], 1)
+    assert inbox(repository, GRAHAMS)[0].message == "at 1"
+
+
+def test_what_is_quoted_from_a_record_does_not_make_it_too_long_to_be_parked(
+    repository: MemoryRepository,
+) -> None:
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    report = update(repository, [record(message.to_item() | {"user_uuid": "x" * 390_000})])
+    assert (report.failed, report.parked) == ([], 1)
+    (failed,) = parked(repository)
+    assert failed["reason"].startswith("unreadable: not a uuid")
+    assert len(str(failed)) < 1024
+
+
+def test_a_message_whose_place_is_too_long_for_a_row_is_parked(
+    repository: MemoryRepository,
+) -> None:
+    message = write(repository, begin(repository).message_group_uuid, 1)
+    foreign = message.to_item() | {"sk": "2027-01-01T00:01:00", "message_uuid": "m" * 1000}
+    report = update(repository, [record(foreign)])
+    assert (report.failed, report.parked) == ([], 1)
+
+
+def test_a_group_has_moved_when_one_of_its_rows_has() -> None:
+    others = threading.Event()
+
+    class OneIsThere(MemoryRepository):
+        def advance_row(
+            self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+        ) -> Item | None:
+            if owner_uuid == there.uuid:
+                assert others.wait(60)
+                return super().advance_row(owner_uuid, message_group_uuid, steps)
+            try:
+                return super().advance_row(owner_uuid, message_group_uuid, steps)
+            finally:
+                threading.Timer(0.05, others.set).start()
+
+    for there in (GRAHAMS, REEF):
+        others.clear()
+        repository = OneIsThere()
+        message = write(repository, begin(repository).message_group_uuid, 1)
+        steps = advances([message], there.uuid)
+        MemoryRepository.advance_row(repository, there.uuid, message.message_group_uuid, steps)
+        assert len(update(repository, inserted(message)).lags_ms) == 1
 
 
 def test_what_nobody_expected_is_not_swallowed() -> None:

@@ -134,7 +134,7 @@ class Message(_Line):
                 first=item.get("first") is True,
                 **cls._read(item),
             )
-            _ = message.position
+            _ = message.place
         except ValueError as error:
             raise UnreadableItemError(str(error)) from error
         return message
@@ -240,9 +240,11 @@ class Advance:
             return False
         place = _text(row, self.register)
         try:
-            keys.parse_message_sk(place)
+            canonical = keys.message_sk(keys.parse_message_sk(place))
         except ValueError as error:
             raise UnreadableItemError(f"{self.register} is no place: {error}") from error
+        if place != canonical:  # as strings they cannot be compared
+            raise UnreadableItemError(f"{self.register} is not in canonical form")
         return self.to <= place
 
 

@@ -37,6 +37,9 @@ MEMBERS_SK = "MEMBERS"
 PAIR_SK = "PAIR"
 FAILED_PK = "FAILED"
 
+# What DynamoDB takes for a sort key of a table or an index.
+SK_BYTES = 1024
+
 _SEPARATOR = "#"
 
 # With or without hyphens, in braces, or as a URN; uuid.UUID lets much more through.
@@ -85,8 +88,17 @@ class Position:
 
 
 def message_sk(position: Position) -> str:
-    """Return the sk of the message at `position`, in canonical form."""
-    return f"{format_time(position.created_at)}{_SEPARATOR}{position.message_uuid}"
+    """Return the sk of the message at `position`, in canonical form.
+
+    Raises
+    ------
+    ValueError
+        It is longer than a sort key may be: what others wrote has uuids of any length.
+    """
+    sk = f"{format_time(position.created_at)}{_SEPARATOR}{position.message_uuid}"
+    if len(sk.encode()) > SK_BYTES:
+        raise ValueError("longer than a sort key may be")
+    return sk
 
 
 def parse_message_sk(sk: str, *, naive_zone: tzinfo = UTC) -> Position:

@@ -19,6 +19,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from messaging import keys
 from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, Sent
+from messaging.errors import UnreadableItemError
 from runtime import environment
 from runtime.deadline import Deadline, deadline
 from runtime.errors import TryAgainError
@@ -182,6 +183,11 @@ class Repository:
 
         Otherwise write nothing and return the row as it is, empty when there is none. A row
         without a place in its owner's list takes no step.
+
+        Raises
+        ------
+        UnreadableItemError
+            DynamoDB refuses the write for what the row or a step holds, and always will.
         """
         pk, sk = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
         values: Item = {}
@@ -207,6 +213,10 @@ class Repository:
         except self._client.exceptions.ConditionalCheckFailedException as error:
             response: Mapping[str, Any] = error.response
             return from_dynamodb(response.get("Item", {}))
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ValidationException":
+                raise
+            raise UnreadableItemError("a row that DynamoDB cannot write") from error
         return None
 
     def put_failed(self, failed: Failed) -> None:

@@ -35,6 +35,9 @@ REMEMBERED_GROUPS = 10_000
 
 PAIR_SIZE = 2
 
+# Of why a record was parked. What is wrong in it may be quoted there, and be as long as an item.
+REASON_CHARACTERS = 200
+
 logger = Logger(child=True)
 
 
@@ -156,7 +159,9 @@ class StreamProcessor:
         except UnreadableItemError as error:
             group.unreadable = str(error)
 
-    @cachedmethod(lambda self: self._known, lock=lambda self: self._lock)
+    @cachedmethod(
+        lambda self: self._known, key=lambda _, group: group, lock=lambda self: self._lock
+    )
     def _members(self, message_group_uuid: str) -> frozenset[str]:
         """Return the two members: the owners of the rows in the index, or else those in MEMBERS.
 
@@ -166,18 +171,22 @@ class StreamProcessor:
         if len(owners) == PAIR_SIZE:
             return owners
         members = self._table.get_members(message_group_uuid)
-        if members is None:
-            raise UnreadableItemError("a group without members")
+        if members is None or len(members.member_uuids) < PAIR_SIZE:
+            raise UnreadableItemError("a group without two members")
         return members.member_uuids
 
     def _move(self, group: _Group, member: str) -> None:
         try:
             steps = advances(group.messages, member)
-            group.moved |= move_row(self._table, member, group.uuid, steps)
+            if move_row(self._table, member, group.uuid, steps):
+                group.moved = True
         except TryAgainError:
             group.failed = True
         except UnreadableItemError as error:
             group.unreadable = f"{error} of {member}"
+            # Whoever repairs the group may find that its members are others.
+            with self._lock:
+                self._known.pop(group.uuid, None)
 
     def _conclude(self, group: _Group, report: Report) -> None:
         ids = {"message_group_uuid": group.uuid, "sk": group.newest.sk}
@@ -193,7 +202,7 @@ class StreamProcessor:
 
     def _park(self, record: Record, report: Report, *, reason: str) -> None:
         """Write `record` as a FAILED item; if it comes again, under the same key."""
-        now = self._clock()
+        now, reason = self._clock(), reason[:REASON_CHARACTERS]
         sequence_number = _sequence_number(record)
         record_keys = from_dynamodb(record["dynamodb"]["Keys"])
         try:
