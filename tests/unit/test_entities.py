@@ -2,7 +2,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messaging import entities, keys
@@ -100,6 +100,7 @@ def test_the_newest_message_is_the_newest_by_the_clock_whatever_its_offset() -> 
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=1024))
+@example("x" + "\U0001f433" * 60)  # the limit lies within a character
 def test_a_preview_is_the_longest_beginning_that_fits(text: str) -> None:
     shown = entities.preview(text)
     assert text.startswith(shown)

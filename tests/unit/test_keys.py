@@ -36,6 +36,13 @@ def test_string_order_of_times_is_time_order(one: datetime, other: datetime) -> 
     assert len(texts[0]) == len(texts[1]) == 32
 
 
+@pytest.mark.parametrize("pk", [GROUP, f"GRP#{GROUP}", "MSG#", "MSG#x", f"MSG#MSG#{GROUP}"])
+def test_a_key_of_another_kind_names_no_group(pk: str) -> None:
+    assert keys.uuid_in(f"MSG#{GROUP.upper()}", keys.MESSAGE_PREFIX) == GROUP
+    with pytest.raises(ValueError):
+        keys.uuid_in(pk, keys.MESSAGE_PREFIX)
+
+
 def test_a_time_without_offset_is_refused_as_a_key() -> None:
     with pytest.raises(ValueError, match="offset"):
         keys.format_time(datetime(2026, 1, 1))  # noqa: DTZ001  # the point

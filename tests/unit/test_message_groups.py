@@ -157,6 +157,22 @@ def test_a_repeat_does_not_bring_back_what_was_deleted(repository: MemoryReposit
     assert texts(repository, group) == ["hello"]
 
 
+@pytest.mark.parametrize("created", [True, False])
+def test_a_repeat_to_someone_answers_the_same_when_the_message_was_deleted(
+    repository: MemoryRepository, created: bool
+) -> None:
+    if not created:
+        begin(repository)
+    name = str(uuid4())
+    sent = begin(repository, name=name, at=1)
+    item = sent.message.to_item()
+    del repository.items[item["pk"], item["sk"]]
+    repeated = begin(repository, name=name, at=5)
+    assert replace(repeated.message, first=sent.message.first) == sent.message
+    assert repeated.created == created
+    assert (item["pk"], item["sk"]) not in repository.items
+
+
 def test_a_name_for_one_receiver_is_none_for_another(repository: MemoryRepository) -> None:
     name = str(uuid4())
     begin(repository, name=name)
