@@ -313,6 +313,17 @@ def test_an_index_that_is_being_made_anew_shows_nobody(repository: Repository) -
         faulty(repository, [client_error("AccessDeniedException")]).query_row_owners(GROUP)
 
 
+def test_members_and_messages_are_read_as_last_written(repository: Repository) -> None:
+    asked: list[bool] = []
+    repository._client.meta.events.register(
+        "provide-client-params.dynamodb.GetItem",
+        lambda params, **_: asked.append(params.get("ConsistentRead", False)),
+    )
+    repository.get_members(GROUP)
+    repository.get_message(GROUP, message(1).sk)
+    assert asked == [True, True]
+
+
 def test_a_row_that_dynamodb_never_takes_is_told_from_a_table_that_refuses_us(
     repository: Repository,
 ) -> None:

@@ -143,6 +143,27 @@ def test_an_item_with_a_wrong_value_is_no_message(name: str, value: object) -> N
         Message.from_item(MESSAGE.to_item() | {name: value})
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"pk": "GRP#x"},
+        {"last_sk": "now"},
+        {"last_sk": 7},
+        {"their_sk": 7},
+        {"message": None},
+        {"user_uuid": "x"},
+        {"message_group_uuid": "x"},
+    ],
+)
+def test_an_item_with_a_wrong_value_is_no_group_row(damage: dict[str, object]) -> None:
+    with pytest.raises(UnreadableItemError):
+        MessageGroup.from_item(ROW.to_item() | damage)
+
+
+def test_a_group_row_lies_at_the_time_of_its_last_message() -> None:
+    assert ROW.position == MESSAGE.position
+
+
 def test_a_message_of_the_bootcamps_table_is_read() -> None:
     item = MESSAGE.to_item() | {"sk": "2023-04-15T15:30:00+05:30", "message_uuid": "m"}
     message = Message.from_item(item)

@@ -331,8 +331,17 @@ def to_dynamodb(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_dynamodb(item: Mapping[str, Any]) -> Item:
-    """Return an item, or the image in a stream record, with Python's types for DynamoDB's."""
-    return {name: _deserializer.deserialize(value) for name, value in item.items()}
+    """Return an item, or the image in a stream record, with Python's types for DynamoDB's.
+
+    Raises
+    ------
+    UnreadableItemError
+        It has a number that boto3 refuses: DynamoDB spells 1E+125 with all its zeros.
+    """
+    try:
+        return {name: _deserializer.deserialize(value) for name, value in item.items()}
+    except ArithmeticError as error:
+        raise UnreadableItemError("a number that cannot be read") from error
 
 
 @environment.once
