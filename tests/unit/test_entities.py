@@ -184,6 +184,13 @@ def test_members_that_cannot_be_read_are_nobody(name: str, value: object) -> Non
         Members.from_item(lacking)
 
 
+def test_members_and_pairs_stand_where_those_of_earlier_versions_do() -> None:
+    members, pair = MEMBERS.to_item(), PAIR.to_item()
+    assert (members["pk"], members["sk"]) == (f"MEMBERS#{GROUP}", "MEMBERS")
+    lower, higher = sorted((GRAHAMS.uuid, REEF.uuid))
+    assert (pair["pk"], pair["sk"]) == (f"PAIR#{lower}#{higher}", "PAIR")
+
+
 def test_a_parked_record_stands_where_the_operator_looks_for_it() -> None:
     item = FAILED.to_item()
     assert (item["pk"], item["sk"]) == ("FAILED", f"2027-01-01T00:00:00.000000+00:00#{GROUP}")

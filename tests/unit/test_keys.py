@@ -78,6 +78,7 @@ def test_a_time_without_offset_is_in_the_zone_one_says() -> None:
     zone = timezone(timedelta(hours=-4))
     time = keys.parse_time("2023-04-15T10:00:00", naive_zone=zone)
     assert time == datetime(2023, 4, 15, 14, tzinfo=UTC)
+    assert keys.parse_message_sk("2023-04-15T10:00:00", naive_zone=zone).created_at == time
 
 
 @pytest.mark.parametrize("sk", ["", "#", "yesterday", "PAIR", "0001-01-01T00:00:00+14:00"])
