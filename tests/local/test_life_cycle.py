@@ -1,6 +1,7 @@
 """Starting and stopping: nothing stays behind, and what goes wrong is said in one sentence."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -146,6 +147,28 @@ def test_an_interrupt_before_anything_has_begun_is_quiet(
     starting.send_signal(signal.SIGINT)
     _, said = starting.communicate()
     # Ended by the signal, which a shell shows as status 130.
+    assert (starting.returncode, said) == (-signal.SIGINT, "")
+
+
+def test_an_interrupt_before_the_set_up_has_begun_is_quiet(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    setup = shutil.copy(ROOT / "bin" / "setup", tmp_path / "bin")
+    # Taken for the standard library's, which it imports at its beginning.
+    (tmp_path / "subprocess.py").write_text(
+        "import signal\nprint('importing', flush=True)\nwhile True:\n    signal.pause()\n"
+    )
+    found_first = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    starting = subprocess.Popen(
+        [setup],
+        env=os.environ | {"PATH": found_first},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert starting.stdout
+    assert starting.stdout.readline() == "importing\n"
+    starting.send_signal(signal.SIGINT)
+    _, said = starting.communicate()
     assert (starting.returncode, said) == (-signal.SIGINT, "")
 
 
