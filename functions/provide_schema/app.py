@@ -17,6 +17,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
+from messaging.errors import ForeignEventError
+
 logger = Logger()
 
 PHYSICAL_ID = "schema"
@@ -26,8 +28,12 @@ MARGIN_SECONDS = 10
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Load the schema for a Create or an Update, and answer in every case."""
-    reason = "" if event["RequestType"] == "Delete" else _load(context)
-    _answer(event, context, reason)
+    match event:
+        case {"RequestType": str(request), "ResponseURL": str()}:
+            reason = "" if request == "Delete" else _load(context)
+            _answer(event, context, reason)
+        case _:
+            raise ForeignEventError("the event of a custom resource")
 
 
 def _load(context: LambdaContext) -> str:

@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from messaging import stream
 from runtime.deadline import deadline
+from runtime.errors import ForeignEventError
 
 # Time to answer before Lambda kills the function.
 MARGIN_SECONDS = 1
@@ -20,9 +21,17 @@ MARGIN_SECONDS = 1
 metrics = Metrics()
 
 
-@metrics.log_metrics
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer with the records that are to be delivered again."""
+    match event:
+        case {"Records": [*_]}:
+            answer: dict[str, Any] = _update(event, context)
+            return answer
+    raise ForeignEventError("records of the table's stream")
+
+
+@metrics.log_metrics
+def _update(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     deadline.start(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
     report = stream.of_environment().process(event["Records"])
     for name, number in report.counts().items():

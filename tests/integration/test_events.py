@@ -153,6 +153,12 @@ def test_a_foreign_event_is_answered_with_a_clear_error_and_logged_by_name(
         failed = invoke(stack.functions()[name].code.name, event)
         assert failed["errorType"] == "ForeignEventError"
         assert trigger in failed["errorMessage"]
+    moved = invoke("update_message_groups", event)
+    if "Records" in event:  # of somebody else's table, or of no table at all
+        assert moved == sample_events.ALL_DONE
+    else:
+        assert moved["errorType"] == "ForeignEventError"
+    assert invoke("provide_schema", event)["errorType"] == "ForeignEventError"
     assert stores.read() == before
 
 
@@ -161,7 +167,7 @@ def test_what_is_no_event_at_all_is_answered_the_same(event: Any) -> None:
     for function in ("list_messages", "create_message"):
         found = sample_events.answer("", invoke(function, event))
         assert found == sample_events.problem(HTTPStatus.BAD_REQUEST, "event_not_supported")
-    for function in ("check_sign_up", "confirm_user"):
+    for function in ("check_sign_up", "confirm_user", "provide_schema", "update_message_groups"):
         assert invoke(function, event)["errorType"] == "ForeignEventError"
 
 
