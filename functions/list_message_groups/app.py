@@ -1,6 +1,7 @@
 """B: list the caller's message groups, the one with the newest message first.
 
-GET /api/message_groups, for every user. One Query on ``GRP#<caller>``.
+GET /api/message_groups, for every user. One Query of ``GRP#<caller>`` on
+``message-group-list-index``.
 """
 
 from aws_lambda_powertools.event_handler import Response
