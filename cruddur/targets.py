@@ -202,7 +202,7 @@ def _session_of_no_shell(stack: Mapping[str, Any]) -> boto3.Session:
 def _account() -> tuple[boto3.Session, Config, str]:
     """Return how AWS is reached, and whose account it is."""
     session = boto3.Session()
-    if session.region_name is None:
+    if not session.region_name:
         raise TargetError("No AWS region is set: set AWS_REGION, or one in your profile.")
     settings: Any = {"ignore_configured_endpoint_urls": True}  # which the stubs do not know
     config = _PATIENT.merge(Config(**settings))

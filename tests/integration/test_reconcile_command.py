@@ -360,6 +360,9 @@ def test_prod_without_a_region_or_a_profile_is_one_sentence(
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    result = CliRunner().invoke(app, ["ddb", "reconcile", "prod"])
-    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
-    assert "No AWS region" in result.stderr
+    for exported in (None, ""):
+        if exported is not None:
+            monkeypatch.setenv("AWS_DEFAULT_REGION", exported)
+        result = CliRunner().invoke(app, ["ddb", "reconcile", "prod"])
+        assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+        assert "No AWS region" in result.stderr
