@@ -12,6 +12,7 @@ import psycopg2
 
 from administration.operations import OperationError, perform
 from cruddur.cognito.pool import attributes_of
+from cruddur.output import quantity
 from cruddur.reconcile.digest import Rules
 from cruddur.reconcile.group import Reconciler
 from cruddur.reconcile.run import whole_table
@@ -36,7 +37,8 @@ def repair_lists(dynamodb: "DynamoDBClient", table_name: str) -> None:
         for finding in result.left:
             say(f"local: {result.message_group_uuid} is not repaired: {finding}")
     if repaired := sum(bool(result.repaired) for result in results):
-        say(f"local: {repaired} message groups were behind their messages: repaired")
+        groups = quantity(repaired, "message group")
+        say(f"local: {groups} behind the messages: repaired")
 
 
 def repair_users(
@@ -57,7 +59,7 @@ def repair_users(
             linked = {cognito_user_id for (cognito_user_id,) in cursor.fetchall()}
             # The seed has people who never signed in.
             gone = linked - set(pool) - {user.cognito_user_id for user in seed_users()} - {"MOCK"}
-            cursor.execute(statement("users/unlink"), {"cognito_user_ids": list(gone)})
+            cursor.execute(statement("users/unlink", package="administration"), {"cognito_user_ids": list(gone)})
         for sub in set(pool) - linked:
             attributes, status = pool[sub]
             if status == "CONFIRMED":
@@ -65,7 +67,8 @@ def repair_users(
     finally:
         connection.close()
     if gone:
-        say(f"local: {len(gone)} people are no longer in the pool: they can sign up again")
+        users = quantity(len(gone), "user")
+        say(f"local: {users} had lost the sign-in: they can sign up again")
 
 
 def _register(

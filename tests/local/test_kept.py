@@ -142,7 +142,7 @@ def test_whom_the_pool_has_lost_can_sign_up_again(start_cloud: Start, tmp_path: 
 
     again = start_cloud(state, KEEP="1")
     stack = again.wait_until_ready()
-    assert "1 people are no longer in the pool" in again.log.read_text()
+    assert "local: 1 user had lost the sign-in: they can sign up again" in again.log.read_text()
     _sign_up(stack, "ocean")
     for handle in ("ocean", "brook"):
         assert _groups(stack, f"{handle}@example.com", "Tide-and-ocean") == []
