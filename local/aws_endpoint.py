@@ -35,6 +35,10 @@ _PER_CONNECTION = {
     *("te", "trailer", "transfer-encoding", "upgrade"),
 }
 _FORBIDDEN = Answer.json(403, '{"message":"Forbidden"}')
+# As Cognito says it; the engine takes it for a failure of its own.
+_NO_INPUT = Answer.json(
+    400, '{"__type": "SerializationException", "message": "The input is no JSON object."}'
+)
 _COGNITO = "AWSCognitoIdentityProviderService"
 # Calls after which the pool sends a message, whose text the terminal then shows.
 _SENDS_MAIL = {
@@ -146,7 +150,7 @@ class Triggers:
         """
         answer = forward()
         given = data.get("AuthParameters") or data.get("ChallengeResponses") or {}
-        if "USERNAME" in given and _parsed(answer.body).get("AuthenticationResult"):
+        if "USERNAME" in given and (_parsed(answer.body) or {}).get("AuthenticationResult"):
             name = given["USERNAME"]
             self._with_user("PostAuthentication_Authentication", name, data, newDeviceUsed=False)
         return answer
@@ -260,9 +264,10 @@ class AwsEndpoint:
         service, _, action = (request.header("x-amz-target") or "").partition(".")
         if service != _COGNITO:
             return self._forward(request, service)
-        answer = self._triggers.around(
-            action, _parsed(request.body), lambda: self._forward(request, service)
-        )
+        data = _parsed(request.body)
+        if data is None:
+            return _NO_INPUT
+        answer = self._triggers.around(action, data, lambda: self._forward(request, service))
         if action in _SENDS_MAIL and answer.status == httpx.codes.OK:
             self._show_mail()
         return answer
@@ -342,10 +347,10 @@ def _pairs(data: dict[str, Any], name: str) -> dict[str, str]:
     return pairs
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
-    """The call's input; anything else than an object is left to the engine to refuse."""
+def _parsed(body: bytes) -> dict[str, Any] | None:
+    """The object in a body; None where there is none."""
     with contextlib.suppress(ValueError):
         data = json.loads(body)
         if isinstance(data, dict):
             return data
-    return {}
+    return None

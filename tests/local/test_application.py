@@ -351,9 +351,21 @@ def test_malformed_attributes_are_refused_at_sign_up(
         "Password": PASSWORD,
         "UserAttributes": attributes,
     }
-    answer = httpx.post(
+    answer = _call_sign_up(cloud, json.dumps(body).encode())
+    assert (answer.status_code, answer.json()["__type"]) == (400, kind)
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b"7", b"{", b"\xff"])
+def test_a_sign_up_that_is_no_json_object_is_refused(cloud: RunningCloud, body: bytes) -> None:
+    answer = _call_sign_up(cloud, body)
+    assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
+
+
+def _call_sign_up(cloud: RunningCloud, body: bytes) -> httpx.Response:
+    """Call past boto3, which sends only what is well formed."""
+    return httpx.post(
         cloud.stack["EndpointUrl"],
-        content=json.dumps(body),
+        content=body,
         headers={
             "X-Amz-Target": "AWSCognitoIdentityProviderService.SignUp",
             "Content-Type": "application/x-amz-json-1.1",
@@ -361,7 +373,6 @@ def test_malformed_attributes_are_refused_at_sign_up(
         trust_env=False,
         timeout=None,
     )
-    assert (answer.status_code, answer.json()["__type"]) == (400, kind)
 
 
 def test_a_browser_of_an_allowed_origin_may_call(people: dict[str, Person]) -> None:
