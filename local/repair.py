@@ -59,7 +59,10 @@ def repair_users(
             linked = {cognito_user_id for (cognito_user_id,) in cursor.fetchall()}
             # The seed has people who never signed in.
             gone = linked - set(pool) - {user.cognito_user_id for user in seed_users()} - {"MOCK"}
-            cursor.execute(statement("users/unlink", package="administration"), {"cognito_user_ids": list(gone)})
+            cursor.execute(
+                statement("users/unlink", package="administration"),
+                {"cognito_user_ids": list(gone)},
+            )
         for sub in set(pool) - linked:
             attributes, status = pool[sub]
             if status == "CONFIRMED":

@@ -17,7 +17,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
-from messaging.errors import ForeignEventError
+from runtime.errors import ForeignEventError
 
 logger = Logger()
 

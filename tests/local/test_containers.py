@@ -45,7 +45,7 @@ def test_without_its_api_containers_reach_it_whatever_keys_they_have(
     environment = environments["ListMessages"]
     assert environment["TABLE_NAME"] == stack["TableName"]
     assert environment["DATABASE_AUTH"] == "url"
-    assert "DATABASE_URL" not in environments["UpdateMessageGroups"]
+    assert "ADMINISTER_DIRECTORY_FUNCTION" not in environments["UpdateMessageGroups"]
 
     aws = urlsplit(environment["AWS_ENDPOINT_URL"])
     assert aws.hostname == "host.docker.internal"

@@ -53,7 +53,7 @@ def test_functions_have_their_layers_and_only_their_environment(stack: Stack) ->
     assert [folder.name for folder in function.layers] == ["messaging", "directory"]
     assert function.environment["TABLE_NAME"] == "cruddur-messages"
     assert function.environment["AWS_ENDPOINT_URL"] == ""
-    assert "DATABASE_URL" not in stack.functions()["UpdateMessageGroups"].environment
+    assert "ADMINISTER_DIRECTORY_FUNCTION" not in function.environment
 
 
 def test_every_route_leads_to_a_function_behind_the_authorizer(stack: Stack) -> None:
