@@ -24,7 +24,7 @@ from bench.write_units import user
 from local.functions import Functions, Result
 from local.streams import StreamReader
 from messaging import message_groups
-from messaging.message_groups import NewMessage
+from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest, Repository
 from messaging.stream import Report, StreamProcessor
 from runtime.user import User
@@ -61,7 +61,7 @@ def begin(repository: Repository, number: int) -> Group:
     """Make a conversation."""
     members = user(f"one{number}"), user(f"other{number}")
     sent = message_groups.create_message_group(
-        repository, *members, NewMessage(message="first"), now=datetime.now(UTC)
+        repository, *members, SendRequest(message="first"), now=datetime.now(UTC)
     )
     return Group(uuid=sent.message.message_group_uuid, members=members)
 
@@ -83,9 +83,9 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
     order = [random.choice(made) for _ in range(messages)]
 
     def write(number: int, group: Group) -> None:
-        new = NewMessage(message=f"message {number} " + "x" * 100)
+        request = SendRequest(message=f"message {number} " + "x" * 100)
         sender = group.members[number % 2]
-        message_groups.create_message(plain, sender, group.uuid, new, now=datetime.now(UTC))
+        message_groups.create_message(plain, sender, group.uuid, request, now=datetime.now(UTC))
 
     reader.start()
     began = time.monotonic()

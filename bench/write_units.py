@@ -14,7 +14,7 @@ from bench.engine import TABLE, Engine, Meter, engine
 from directory.users import MAX_DISPLAY_NAME_CHARS
 from messaging import keys, message_groups
 from messaging.bodies import MAX_MESSAGE_CHARS
-from messaging.message_groups import NewMessage, SentMessage
+from messaging.message_groups import SendRequest, SendResult
 from messaging.repository import Repository
 from messaging.stream import StreamProcessor
 from runtime.user import User
@@ -40,7 +40,7 @@ class Conversation:
     group: str = ""
     turn: int = 0
 
-    def begin(self, *, named: bool) -> SentMessage:
+    def begin(self, *, named: bool) -> SendResult:
         """Write the message that makes the group (C)."""
         sent = message_groups.create_message_group(
             self.repository, *self.people, self._new(named=named), now=datetime.now(UTC)
@@ -48,7 +48,7 @@ class Conversation:
         self.group = sent.message.message_group_uuid
         return sent
 
-    def go_on(self, *, named: bool) -> SentMessage:
+    def go_on(self, *, named: bool) -> SendResult:
         """Write the next message (D), each of the two in turn."""
         self.turn += 1
         return message_groups.create_message(
@@ -59,8 +59,8 @@ class Conversation:
             now=datetime.now(UTC),
         )
 
-    def _new(self, *, named: bool) -> NewMessage:
-        return NewMessage(message=self.text, message_uuid=str(uuid4()) if named else None)
+    def _new(self, *, named: bool) -> SendRequest:
+        return SendRequest(message=self.text, message_uuid=str(uuid4()) if named else None)
 
 
 def line(what: str, meter: Meter) -> None:
@@ -77,7 +77,7 @@ def measure(running: Engine, people: tuple[User, User], text: str) -> None:
     processor = StreamProcessor(repository)
     conversation = Conversation(repository=repository, people=people, text=text)
 
-    def move(*sent: SentMessage) -> Meter:
+    def move(*sent: SendResult) -> Meter:
         meter.take()
         processor.process(inserted(*(one.message for one in sent)))
         return meter.take()

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cruddur.schema import load_schema
-from cruddur.seed import SeedError, SeedReport, seed
+from commands.schema import load_schema
+from commands.seed import SeedError, SeedReport, seed
 from local.authorizer import JwtAuthorizer, fetch_keys
 from local.aws_endpoint import AwsEndpoint, Triggers
 from local.console import say

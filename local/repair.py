@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import psycopg2
 
 from administration.operations import OperationError, perform
-from cruddur.cognito.pool import attributes_of
-from cruddur.output import quantity
-from cruddur.reconcile.digest import Rules
-from cruddur.reconcile.group import Reconciler
-from cruddur.reconcile.run import whole_table
-from cruddur.reconcile.table import Table
-from cruddur.seed import seed_users
+from commands.cognito.pool import attributes_of
+from commands.output import quantity
+from commands.reconcile.digest import Rules
+from commands.reconcile.group import Reconciler
+from commands.reconcile.run import whole_table
+from commands.reconcile.table import Table
+from commands.seed import seed_users
 from directory.statements import statement
 from local.console import say
 from runtime.deadline import Deadline

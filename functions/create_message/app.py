@@ -23,17 +23,17 @@ def create_message() -> Response[str]:
     sender = users.get_by_cognito_user_id(identity.subject(app))
     body = api.json_body(app)
     now = datetime.now(UTC)
-    if to_group := bodies.to_group(body):
-        group, new = to_group
-        sent = message_groups.create_message(
-            repository.of_environment(), sender, group, new, now=now
+    if parsed := bodies.parse_send_to_group(body):
+        group, request = parsed
+        result = message_groups.create_message(
+            repository.of_environment(), sender, group, request, now=now
         )
     else:
-        handle, new = bodies.to_user(body, sender)
-        sent = message_groups.create_message_group(
-            repository.of_environment(), sender, users.get_by_handle(handle), new, now=now
+        handle, request = bodies.parse_send_to_user(body, sender)
+        result = message_groups.create_message_group(
+            repository.of_environment(), sender, users.get_by_handle(handle), request, now=now
         )
-    return bodies.sent_response(sent)
+    return bodies.send_response(result)
 
 
 lambda_handler = api.handler(app)

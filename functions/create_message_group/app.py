@@ -20,11 +20,15 @@ app = api.create_app()
 def create_message_group() -> Response[str]:
     """Answer with the message: 201 in a new group, else 200."""
     sender = users.get_by_cognito_user_id(identity.subject(app))
-    handle, new = bodies.to_user(api.json_body(app), sender)
-    sent = message_groups.create_message_group(
-        repository.of_environment(), sender, users.get_by_handle(handle), new, now=datetime.now(UTC)
+    handle, request = bodies.parse_send_to_user(api.json_body(app), sender)
+    result = message_groups.create_message_group(
+        repository.of_environment(),
+        sender,
+        users.get_by_handle(handle),
+        request,
+        now=datetime.now(UTC),
     )
-    return bodies.sent_response(sent, created=HTTPStatus.CREATED)
+    return bodies.send_response(result, created=HTTPStatus.CREATED)
 
 
 lambda_handler = api.handler(app)

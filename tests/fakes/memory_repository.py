@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from messaging import keys
-from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, Sent
+from messaging.entities import (
+    Advance,
+    Failed,
+    Item,
+    Members,
+    Message,
+    MessageGroupRow,
+    NamedSend,
+    Pair,
+)
 from messaging.repository import Page, PageRequest, Repository
 
 
@@ -17,9 +26,11 @@ class MemoryRepository(Repository):
         page = self._rows(keys.message_pk(message_group_uuid), "sk", request)
         return Page(rows=[Message.from_item(i) for i in page.rows], has_older=page.has_older)
 
-    def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroup]:
+    def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroupRow]:
         page = self._rows(keys.message_group_pk(user_uuid), "last_sk", request)
-        return Page(rows=[MessageGroup.from_item(i) for i in page.rows], has_older=page.has_older)
+        return Page(
+            rows=[MessageGroupRow.from_item(i) for i in page.rows], has_older=page.has_older
+        )
 
     def get_message(self, message_group_uuid: str, sk: str) -> Message | None:
         item = self.items.get((keys.message_pk(message_group_uuid), sk))
@@ -33,25 +44,25 @@ class MemoryRepository(Repository):
         self,
         pair: Pair,
         members: Members,
-        rows: Sequence[MessageGroup],
+        rows: Sequence[MessageGroupRow],
         first: Message,
-        sent: Sent | None = None,
-    ) -> Sent | Pair | None:
-        if earlier := self._earlier(sent):
+        named: NamedSend | None = None,
+    ) -> NamedSend | Pair | None:
+        if earlier := self._earlier(named):
             return earlier
         standing = self.items.get((keys.pair_pk(*pair.user_uuids), keys.PAIR_SK))
         if standing:
             return Pair(user_uuids=pair.user_uuids, message_group_uuid=Pair.group_in(standing))
-        self.put(pair, members, *rows, first, *([sent] if sent else []))
+        self.put(pair, members, *rows, first, *([named] if named else []))
         return None
 
     def put_message(self, message: Message) -> None:
         self.put(message)
 
-    def put_named_message(self, message: Message, sent: Sent) -> Sent | None:
-        if earlier := self._earlier(sent):
+    def put_named_message(self, message: Message, named: NamedSend) -> NamedSend | None:
+        if earlier := self._earlier(named):
             return earlier
-        self.put(message, sent)
+        self.put(message, named)
         return None
 
     def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
@@ -79,16 +90,18 @@ class MemoryRepository(Repository):
         self.put(failed)
 
     def put(
-        self, *entities: Message | MessageGroup | Members | Pair | Sent | Failed | Item
+        self, *entities: Message | MessageGroupRow | Members | Pair | NamedSend | Failed | Item
     ) -> None:
         """Write entities, or items as they are, over whatever stands there."""
         for entity in entities:
             item = entity if isinstance(entity, dict) else entity.to_item()
             self.items[item["pk"], item["sk"]] = dict(item)
 
-    def _earlier(self, sent: Sent | None) -> Sent | None:
-        standing = self.items.get((keys.sent_pk(sent.user_uuid), sent.message_uuid)) if sent else {}
-        return Sent.from_item(standing) if standing else None
+    def _earlier(self, named: NamedSend | None) -> NamedSend | None:
+        standing = (
+            self.items.get((keys.sent_pk(named.user_uuid), named.message_uuid)) if named else {}
+        )
+        return NamedSend.from_item(standing) if standing else None
 
     def _rows(self, pk: str, sort: str, request: PageRequest) -> Page[Item]:
         rows = sorted(

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from cruddur.reconcile.plan import Key, Write
-from cruddur.reconcile.table import TRANSACTION_ITEMS, Table
+from commands.reconcile.plan import Key, Write
+from commands.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys
 from messaging.entities import Item
 from tests.fakes.memory_repository import MemoryRepository

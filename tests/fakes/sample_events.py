@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
-from cruddur.seed import seed_message_groups, seed_users
+from commands.seed import seed_message_groups, seed_users
 from messaging import keys
 from messaging.entities import Item, Message
 from messaging.errors import UnreadableItemError

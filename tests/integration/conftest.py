@@ -16,7 +16,7 @@ import pytest
 from moto import mock_aws
 
 from administration import database_users
-from cruddur.schema import load_schema
+from commands.schema import load_schema
 from local.postgres import Postgres
 from local.processes import free_port
 from local.state import StateFolder

@@ -28,14 +28,14 @@ from hypothesis.stateful import (
 )
 from moto import mock_aws
 
-from cruddur.reconcile import run
-from cruddur.reconcile.digest import Rules
-from cruddur.reconcile.group import Reconciler
-from cruddur.reconcile.table import Table
+from commands.reconcile import run
+from commands.reconcile.digest import Rules
+from commands.reconcile.group import Reconciler
+from commands.reconcile.table import Table
 from local.template import create_table_arguments, read_stack
 from messaging import keys, message_groups
-from messaging.entities import Item, Message, MessageGroup
-from messaging.message_groups import NewMessage, SentMessage
+from messaging.entities import Item, Message, MessageGroupRow
+from messaging.message_groups import SendRequest, SendResult
 from messaging.repository import Repository, from_dynamodb
 from messaging.stream import StreamProcessor
 from runtime import environment
@@ -49,7 +49,7 @@ PEOPLE = (GRAHAMS, REEF, BAYKO)
 STACK = read_stack()
 WRITES = {"put_item", "transact_write_items", "update_item"}
 
-type Send = Callable[[], SentMessage]
+type Send = Callable[[], SendResult]
 
 people = st.sampled_from(PEOPLE)
 
@@ -107,7 +107,7 @@ class History(RuleBasedStateMachine):
         self.stream: list[Message] = []
         self.delivered = 0
         # Sends that were answered, by the uuid of their message; named sends by their name.
-        self.answered: dict[str, SentMessage] = {}
+        self.answered: dict[str, SendResult] = {}
         self.named: dict[str, Send] = {}
 
     def teardown(self) -> None:
@@ -200,18 +200,18 @@ class History(RuleBasedStateMachine):
 
     def to_person(self, sender: User, receiver: User, *, name: str | None = None) -> Send:
         sender = self.renamed(sender)
-        new = NewMessage(message=f"at {self.clock}", message_uuid=name)
+        request = SendRequest(message=f"at {self.clock}", message_uuid=name)
         return lambda: message_groups.create_message_group(
-            self.repository, sender, receiver, new, now=minute(self.clock)
+            self.repository, sender, receiver, request, now=minute(self.clock)
         )
 
     def to_group(
         self, sender: User, group: str, *, name: str | None = None, off: timedelta = timedelta(0)
     ) -> Send:
         sender = self.renamed(sender)
-        new = NewMessage(message=f"at {self.clock}", message_uuid=name)
+        request = SendRequest(message=f"at {self.clock}", message_uuid=name)
         return lambda: message_groups.create_message(
-            self.repository, sender, group, new, now=minute(self.clock) + off
+            self.repository, sender, group, request, now=minute(self.clock) + off
         )
 
     def attempt(self, send: Send) -> None:
@@ -264,9 +264,9 @@ class History(RuleBasedStateMachine):
             if item["pk"].startswith(keys.MESSAGE_PREFIX)
         ]
 
-    def rows(self) -> list[MessageGroup]:
+    def rows(self) -> list[MessageGroupRow]:
         return [
-            MessageGroup.from_item(item)
+            MessageGroupRow.from_item(item)
             for item in self.items
             if item["pk"].startswith(keys.MESSAGE_GROUP_PREFIX)
         ]

@@ -27,11 +27,11 @@ from botocore.exceptions import (
 )
 from typer.testing import CliRunner, Result
 
-from cruddur import output, rds, targets
-from cruddur.cli import app
-from cruddur.output import Output
-from cruddur.seed import seed_users
-from cruddur.targets import Target
+from commands import output, rds, targets
+from commands.cli import app
+from commands.output import Output
+from commands.seed import seed_users
+from commands.targets import Target
 from local.template import Stack, create_table_arguments
 from tests.fakes.gateway import Context
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from cruddur.seed import seed_users, write_conversations
+from commands.seed import seed_users, write_conversations
 from local.template import Stack
 from messaging import keys
 from messaging.repository import Repository

@@ -14,16 +14,16 @@ from zoneinfo import ZoneInfo
 import boto3
 import pytest
 
-from cruddur.reconcile import run
-from cruddur.reconcile.destination import Destination
-from cruddur.reconcile.digest import Rules
-from cruddur.reconcile.group import Reconciler, Result
-from cruddur.reconcile.plan import Kind, Write
-from cruddur.reconcile.survey import Survey
-from cruddur.reconcile.table import TRANSACTION_ITEMS, Table
+from commands.reconcile import run
+from commands.reconcile.destination import Destination
+from commands.reconcile.digest import Rules
+from commands.reconcile.group import Reconciler, Result
+from commands.reconcile.plan import Kind, Write
+from commands.reconcile.survey import Survey
+from commands.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys, message_groups
-from messaging.entities import PARKED_FOR, Advance, Failed, Item, Message, MessageGroup, advances
-from messaging.message_groups import NewMessage
+from messaging.entities import PARKED_FOR, Advance, Failed, Item, Message, MessageGroupRow, advances
+from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest, from_dynamodb, to_dynamodb
 from messaging.stream import Report, StreamProcessor
 from runtime.deadline import Deadline
@@ -91,15 +91,15 @@ def inbox(table: Table, owner: User) -> list[tuple[str, str]]:
 
 
 def begin(table: Table, one: User = GRAHAMS, other: User = REEF, *, at: int = 0) -> str:
-    new = NewMessage(message=f"at {at}")
+    request = SendRequest(message=f"at {at}")
     return message_groups.create_message_group(
-        table, one, other, new, now=minute(at)
+        table, one, other, request, now=minute(at)
     ).message.message_group_uuid
 
 
 def write(table: Table, group: str, at: int, sender: User = GRAHAMS) -> Message:
-    new = NewMessage(message=f"at {at}")
-    return message_groups.create_message(table, sender, group, new, now=minute(at)).message
+    request = SendRequest(message=f"at {at}")
+    return message_groups.create_message(table, sender, group, request, now=minute(at)).message
 
 
 def move(table: Table, *messages: Message) -> Report:
@@ -181,7 +181,7 @@ def assert_canonical(table: Table) -> None:
             assert sk.endswith(f"#{item['message_uuid']}")
         if pk.startswith(keys.MESSAGE_GROUP_PREFIX):
             assert sk == item["message_group_uuid"]
-            assert item["last_sk"] == keys.message_sk(MessageGroup.from_item(item).position)
+            assert item["last_sk"] == keys.message_sk(MessageGroupRow.from_item(item).position)
 
 
 def adopt(table: Table, *, rules: Rules = RULES) -> list[Result]:
@@ -253,8 +253,8 @@ def test_mixed_offsets_are_compared_as_instants_and_lists_are_in_their_order(tab
     assert left(adopt(table)) == []
     assert inbox(table, GRAHAMS) == [("bayko", "number 1"), ("reef", "number 1")]
     # D and E go on from there.
-    new = NewMessage(message="new")
-    move(table, message_groups.create_message(table, REEF, GROUP, new, now=minute(0)).message)
+    request = SendRequest(message="new")
+    move(table, message_groups.create_message(table, REEF, GROUP, request, now=minute(0)).message)
     assert inbox(table, GRAHAMS) == [("reef", "new"), ("bayko", "number 1")]
     assert conversation_of(table, GROUP) == ["new", "number 1", "number 0"]
     assert repaired(everything(reconciler_of(table))) == []
@@ -315,8 +315,8 @@ def test_several_groups_of_a_pair_are_said_and_pair_names_the_newest(table: Tabl
     assert left(results) == []
     kinds = [note.kind for result in results for note in result.notes]
     assert kinds == [Kind.SEVERAL_GROUPS_OF_PAIR] * 2
-    new = NewMessage(message="new")
-    sent = message_groups.create_message_group(table, REEF, GRAHAMS, new, now=minute(0))
+    request = SendRequest(message="new")
+    sent = message_groups.create_message_group(table, REEF, GRAHAMS, request, now=minute(0))
     assert sent.message.message_group_uuid == GROUP
     # A group by itself finds the other one by its members' rows.
     write(table, OTHER_GROUP, 5)
@@ -490,7 +490,7 @@ def expected_rows(table: Table) -> list[Item]:
         last = max(group, key=lambda message: message.place)
         one, other = {message.user_uuid for message in group}
         for owner, to in ((one, other), (other, one)):
-            row = MessageGroup.for_owner(owner, other=users[to], last=last).to_item()
+            row = MessageGroupRow.for_owner(owner, other=users[to], last=last).to_item()
             for step in advances(group, owner):
                 row |= step.attributes
             rows.append(row)

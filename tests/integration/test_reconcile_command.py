@@ -14,14 +14,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
-from cruddur import targets
-from cruddur.cli import app
-from cruddur.reconcile import run
-from cruddur.reconcile.group import Reconciler
-from cruddur.targets import Target, TargetError
+from commands import targets
+from commands.cli import app
+from commands.reconcile import run
+from commands.reconcile.group import Reconciler
+from commands.targets import Target, TargetError
 from messaging import keys, message_groups
 from messaging.entities import Failed
-from messaging.message_groups import NewMessage
+from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest, Repository
 from tests.fakes.adopted import message_item
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
@@ -74,7 +74,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
 def unequal(repository: Repository) -> str:
     """A group whose rows are behind its messages."""
     sent = message_groups.create_message_group(
-        repository, GRAHAMS, REEF, NewMessage(message="secret"), now=LONG_AGO
+        repository, GRAHAMS, REEF, SendRequest(message="secret"), now=LONG_AGO
     )
     group = sent.message.message_group_uuid
     later = minute(-1000)
@@ -82,7 +82,7 @@ def unequal(repository: Repository) -> str:
         repository,
         REEF,
         group,
-        NewMessage(message="more secret"),
+        SendRequest(message="more secret"),
         now=min(later, LONG_AGO.replace(hour=1)),
     )
     return group
@@ -202,7 +202,7 @@ def test_an_interrupted_run_says_how_to_go_on(
 ) -> None:
     groups = sorted(
         message_groups.create_message_group(
-            repository, one, other, NewMessage(message="x"), now=LONG_AGO
+            repository, one, other, SendRequest(message="x"), now=LONG_AGO
         ).message.message_group_uuid
         for one, other in ((GRAHAMS, REEF), (REEF, BAYKO), (BAYKO, GRAHAMS))
     )

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from cruddur.reconcile.plan import Write
-from cruddur.reconcile.table import TRANSACTION_ITEMS, Table
+from commands.reconcile.plan import Write
+from commands.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys
 from messaging.entities import Item
 from messaging.repository import to_dynamodb

@@ -16,7 +16,16 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from local.template import Stack, create_table_arguments
 from messaging import keys
-from messaging.entities import Failed, Item, Members, Message, MessageGroup, Pair, Sent, advances
+from messaging.entities import (
+    Failed,
+    Item,
+    Members,
+    Message,
+    MessageGroupRow,
+    NamedSend,
+    Pair,
+    advances,
+)
 from messaging.errors import UnreadableItemError
 from messaging.repository import (
     CALL_SECONDS,
@@ -55,8 +64,8 @@ def create(
     *,
     one: User = GRAHAMS,
     other: User = REEF,
-    sent: Sent | None = None,
-) -> Sent | Pair | None:
+    send: NamedSend | None = None,
+) -> NamedSend | Pair | None:
     group = first.message_group_uuid
     return repository.create_message_group(
         Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group),
@@ -66,15 +75,15 @@ def create(
             created_at=first.position.created_at,
         ),
         [
-            MessageGroup.for_owner(one.uuid, other=other, last=first),
-            MessageGroup.for_owner(other.uuid, other=one, last=first),
+            MessageGroupRow.for_owner(one.uuid, other=other, last=first),
+            MessageGroupRow.for_owner(other.uuid, other=one, last=first),
         ],
         first,
-        sent,
+        send,
     )
 
 
-def rows(repository: Repository, owner: User = GRAHAMS) -> list[MessageGroup]:
+def rows(repository: Repository, owner: User = GRAHAMS) -> list[MessageGroupRow]:
     return repository.list_message_groups(owner.uuid, PageRequest(limit=10)).rows
 
 
@@ -92,7 +101,7 @@ def test_a_new_group_is_written_whole(any_repository: Repository) -> None:
     assert members.member_uuids == {GRAHAMS.uuid, REEF.uuid}
     assert members.created_at == minute(0)
     for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS)):
-        expected = MessageGroup.for_owner(owner.uuid, other=other, last=first)
+        expected = MessageGroupRow.for_owner(owner.uuid, other=other, last=first)
         assert rows(any_repository, owner) == [expected]
 
 
@@ -143,14 +152,14 @@ def test_pages_are_newest_first_and_know_what_is_behind_them(
     assert numbers(any_repository, request_) == expected
 
 
-def named(message: Message, *, created: bool = False, text: str = "") -> Sent:
-    return Sent(
+def named(message: Message, *, created: bool = False, text: str = "") -> NamedSend:
+    return NamedSend(
         user_uuid=message.user_uuid,
         message_uuid=message.message_uuid,
         group=message.message_group_uuid,
         created=created,
         message_sk=message.sk,
-        digest=Sent.digest_of(text),
+        digest=NamedSend.digest_of(text),
         expires_at=minute(0) + timedelta(days=7),
     )
 
@@ -166,19 +175,19 @@ def test_a_named_message_is_written_once(any_repository: Repository) -> None:
 
 def test_a_new_group_is_written_with_its_name_or_not_at_all(any_repository: Repository) -> None:
     first = message(0)
-    sent = named(first, created=True)
-    assert create(any_repository, first, sent=sent) is None
+    send = named(first, created=True)
+    assert create(any_repository, first, send=send) is None
     # The name counts before the pair, whether the pair has a group or not.
     again = message(0, group=OTHER_GROUP)
-    assert create(any_repository, again, sent=named(again)) == sent
-    assert create(any_repository, again, other=BAYKO, sent=named(again)) == sent
+    assert create(any_repository, again, send=named(again)) == send
+    assert create(any_repository, again, other=BAYKO, send=named(again)) == send
     assert any_repository.get_members(OTHER_GROUP) is None
 
 
 def test_a_name_is_not_used_up_by_a_pair_that_has_its_group(any_repository: Repository) -> None:
     create(any_repository, message(0))
     second = message(1, group=OTHER_GROUP)
-    assert isinstance(create(any_repository, second, sent=named(second)), Pair)
+    assert isinstance(create(any_repository, second, send=named(second)), Pair)
     there = message(1)
     assert any_repository.put_named_message(there, named(there)) is None
 
@@ -203,7 +212,7 @@ def test_a_row_goes_forward(any_repository: Repository) -> None:
     later = message(1, sender=REEF)
     assert advance(any_repository, later) is None
     assert rows(any_repository) == [
-        MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=later),
+        MessageGroupRow.for_owner(GRAHAMS.uuid, other=REEF, last=later),
     ]
     assert rows(any_repository, REEF)[0].last_sk == message(0).sk
 

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-from cruddur.cli import app
+from commands.cli import app
 from messaging import keys
 from tests.waiting import eventually
 

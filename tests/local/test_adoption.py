@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from cruddur import targets
-from cruddur.seed import seed_users
+from commands import targets
+from commands.seed import seed_users
 from messaging import keys, message_groups
 from messaging.entities import Item
-from messaging.message_groups import NewMessage
+from messaging.message_groups import SendRequest
 from messaging.repository import Repository, to_dynamodb
 from runtime.deadline import Deadline
 from runtime.user import User
@@ -56,9 +56,9 @@ def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operat
     written: list[str] = []
 
     def write() -> None:
-        new = NewMessage(message=f"live {len(written)}")
-        message_groups.create_message(repository, sender, GROUP, new, now=datetime.now(UTC))
-        written.append(new.message)
+        request = SendRequest(message=f"live {len(written)}")
+        message_groups.create_message(repository, sender, GROUP, request, now=datetime.now(UTC))
+        written.append(request.message)
 
     write()  # from now on it is known who the members are
     items = operated.items()

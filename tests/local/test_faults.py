@@ -19,7 +19,7 @@ from local.ministack import Ministack
 from local.settings import CREDENTIALS
 from local.state import StateFolder
 from messaging import keys
-from messaging.entities import Item, Message, MessageGroup
+from messaging.entities import Item, Message, MessageGroupRow
 from messaging.repository import from_dynamodb, to_dynamodb
 from tests.local.conftest import LocalCloud, RunningCloud
 from tests.local.fault_proxy import FaultProxy
@@ -131,7 +131,7 @@ def differences(items: list[Item]) -> list[str]:
     rows = [i for i in items if i["pk"].startswith(keys.MESSAGE_GROUP_PREFIX)]
     for group in {message.message_group_uuid for message in messages}:
         last = max((m for m in messages if m.message_group_uuid == group), key=lambda m: m.position)
-        shown = [MessageGroup.from_item(r) for r in rows if r["message_group_uuid"] == group]
+        shown = [MessageGroupRow.from_item(r) for r in rows if r["message_group_uuid"] == group]
         if len(shown) != 2 or len({row.owner_uuid for row in shown}) != 2:
             found.append(f"{group} has {len(shown)} rows")
         found += [f"{group} of {r.owner_uuid} is behind" for r in shown if r.last_sk != last.place]

@@ -125,7 +125,7 @@ def test_stops_in_order_in_the_middle_of_a_start(
 
 
 @pytest.mark.parametrize(
-    ("program", "early"), [("local", "psutil"), ("cruddur.cli", "typer")], ids=["run", "command"]
+    ("program", "early"), [("local", "psutil"), ("commands.cli", "typer")], ids=["run", "command"]
 )
 def test_an_interrupt_before_anything_has_begun_is_quiet(
     tmp_path: Path, program: str, early: str

@@ -22,7 +22,7 @@ import boto3
 import httpx
 import pytest
 
-from cruddur.seed import PASSWORD
+from commands.seed import PASSWORD
 from local.processes import free_port
 from local.template import Stack, read_stack
 from tests.fakes.sample_events import Stores

@@ -13,8 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cruddur import targets
-from cruddur.cli import app
+from commands import targets
+from commands.cli import app
 
 ROOT = Path(__file__).parents[2]
 ENTRY = re.compile(
@@ -67,7 +67,7 @@ def test_every_command_has_its_script_and_the_other_way_round() -> None:
         path = script.relative_to(ROOT / "bin").parts
         (line,) = (m for text in script.read_text().splitlines() if (m := ENTRY.match(text)))
         assert line[1] == "../" * (len(path) - 1)
-        assert line[2] == f"cruddur.cli {' '.join(path)}"
+        assert line[2] == f"commands.cli {' '.join(path)}"
         assert script.stat().st_mode & 0o111
         found.add(path)
     assert found == set(COMMANDS)
@@ -161,7 +161,9 @@ def test_completion_knows_commands_options_and_prod() -> None:
 
 def test_a_tab_imports_no_client_of_aws_or_postgresql() -> None:
     """They take most of the time that a command needs to start."""
-    program = "import sys; from cruddur import cli; cli.app(prog_name='cruddur', standalone_mode=0)"
+    program = (
+        "import sys; from commands import cli; cli.app(prog_name='cruddur', standalone_mode=0)"
+    )
     program = f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); {program}"
     environment = {"_CRUDDUR_COMPLETE": "complete_bash", "COMP_WORDS": "cruddur db s"}
     shown = subprocess.run(

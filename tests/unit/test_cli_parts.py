@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from administration.sign_ins import Row, SignIn, match
-from cruddur import output
-from cruddur.database import is_of_this_machine
-from cruddur.ddb.load import TooManyGroupsError, load_groups, load_messages
-from cruddur.ddb.paging import BatchWriter, Reading
-from cruddur.output import Output
-from cruddur.parallel import in_parallel
-from cruddur.terminal import plain
+from commands import output
+from commands.database import is_of_this_machine
+from commands.ddb.load import TooManyGroupsError, load_groups, load_messages
+from commands.ddb.paging import BatchWriter, Reading
+from commands.output import Output
+from commands.parallel import in_parallel
+from commands.terminal import plain
 from messaging.entities import advances
 from messaging.repository import to_dynamodb
 from runtime.errors import TryAgainError

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messaging import entities, keys
-from messaging.entities import Failed, Members, Message, MessageGroup, Pair, Sent
+from messaging.entities import Failed, Members, Message, MessageGroupRow, NamedSend, Pair
 from messaging.errors import UnreadableItemError
 from messaging.repository import to_dynamodb
 from runtime.user import User
@@ -19,20 +19,20 @@ MESSAGE = Message.from_sender(
     sk=keys.message_sk(keys.Position(minute(0), "00000000-0000-4000-8000-000000000001")),
     message="hello",
 )
-ROW = MessageGroup.for_owner(REEF.uuid, other=GRAHAMS, last=MESSAGE)
+ROW = MessageGroupRow.for_owner(REEF.uuid, other=GRAHAMS, last=MESSAGE)
 MEMBERS = Members(
     message_group_uuid=GROUP,
     member_uuids=frozenset({GRAHAMS.uuid, REEF.uuid}),
     created_at=minute(0),
 )
 PAIR = Pair(user_uuids=(GRAHAMS.uuid, REEF.uuid), message_group_uuid=GROUP)
-SENT = Sent(
+SENT = NamedSend(
     user_uuid=GRAHAMS.uuid,
     message_uuid=MESSAGE.message_uuid,
     group=GROUP,
     created=True,
     message_sk=MESSAGE.sk,
-    digest=Sent.digest_of("group", "hello"),
+    digest=NamedSend.digest_of("group", "hello"),
     expires_at=minute(0) + timedelta(days=7),
 )
 FAILED = Failed(
@@ -47,7 +47,7 @@ FAILED = Failed(
 FIRST = Message.from_sender(
     GRAHAMS, message_group_uuid=GROUP, sk=MESSAGE.sk, message="hello", first=True
 )
-OWN_ROW = MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=MESSAGE)
+OWN_ROW = MessageGroupRow.for_owner(GRAHAMS.uuid, other=REEF, last=MESSAGE)
 
 
 @pytest.mark.parametrize("entity", [MESSAGE, FIRST, ROW, OWN_ROW, MEMBERS, SENT])
@@ -59,7 +59,7 @@ def test_an_entity_comes_back_from_its_item(entity: Any) -> None:
 def test_only_group_rows_are_in_the_indexes(attribute: str) -> None:
     everything: list[Any] = [FIRST, ROW, MEMBERS, PAIR, SENT, FAILED]
     indexed = [type(e) for e in everything if attribute in e.to_item()]
-    assert indexed == [MessageGroup]
+    assert indexed == [MessageGroupRow]
     # A new kind of item has to be added to this test.
     kinds = {kind for kind in vars(entities).values() if hasattr(kind, "to_item")}
     assert kinds == {type(entity) for entity in everything}
@@ -115,7 +115,7 @@ def test_the_largest_group_row_is_below_one_kilobyte() -> None:
     last = Message.from_sender(
         widest, message_group_uuid=GROUP, sk=MESSAGE.sk, message="\U0001f433" * 1024
     )
-    row = MessageGroup.for_owner(REEF.uuid, other=widest, last=last)
+    row = MessageGroupRow.for_owner(REEF.uuid, other=widest, last=last)
     assert row.their_sk
     item = row.to_item()
     set_by_the_owner = {"read_sk": row.last_sk, "marked_unread": True, "muted": True}
@@ -157,7 +157,7 @@ def test_an_item_with_a_wrong_value_is_no_message(name: str, value: object) -> N
 )
 def test_an_item_with_a_wrong_value_is_no_group_row(damage: dict[str, object]) -> None:
     with pytest.raises(UnreadableItemError):
-        MessageGroup.from_item(ROW.to_item() | damage)
+        MessageGroupRow.from_item(ROW.to_item() | damage)
 
 
 def test_a_group_row_lies_at_the_time_of_its_last_message() -> None:
@@ -197,8 +197,8 @@ def test_a_parked_record_stands_where_the_operator_looks_for_it() -> None:
 
 
 def test_a_digest_knows_where_the_receiver_ends_and_the_text_begins() -> None:
-    assert Sent.digest_of("group 1", "2") != Sent.digest_of("group 12", "")
-    assert Sent.digest_of("group 1", "2") != Sent.digest_of("group ", "12")
+    assert NamedSend.digest_of("group 1", "2") != NamedSend.digest_of("group 12", "")
+    assert NamedSend.digest_of("group 1", "2") != NamedSend.digest_of("group ", "12")
 
 
 @pytest.mark.parametrize("entity", [MESSAGE, ROW, MEMBERS, PAIR, SENT, FAILED])

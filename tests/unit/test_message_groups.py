@@ -5,9 +5,9 @@ from uuid import uuid4
 import pytest
 
 from messaging import keys, message_groups
-from messaging.entities import Members, MessageGroup, Pair
+from messaging.entities import Members, MessageGroupRow, Pair
 from messaging.errors import MessageGroupNotFoundError
-from messaging.message_groups import NewMessage, SentMessage
+from messaging.message_groups import SendRequest, SendResult
 from messaging.repository import Page, PageRequest
 from runtime.errors import InvalidRequestError
 from runtime.user import User
@@ -19,9 +19,9 @@ ALL = PageRequest(limit=100)
 
 def begin(
     repository: MemoryRepository, text: str = "hello", *, name: str | None = None, at: int = 0
-) -> SentMessage:
-    new = NewMessage(message=text, message_uuid=name)
-    return message_groups.create_message_group(repository, GRAHAMS, REEF, new, now=minute(at))
+) -> SendResult:
+    request = SendRequest(message=text, message_uuid=name)
+    return message_groups.create_message_group(repository, GRAHAMS, REEF, request, now=minute(at))
 
 
 def go_on(
@@ -32,9 +32,9 @@ def go_on(
     sender: User = GRAHAMS,
     name: str | None = None,
     at: int = 1,
-) -> SentMessage:
-    new = NewMessage(message=text, message_uuid=name)
-    return message_groups.create_message(repository, sender, group, new, now=minute(at))
+) -> SendResult:
+    request = SendRequest(message=text, message_uuid=name)
+    return message_groups.create_message(repository, sender, group, request, now=minute(at))
 
 
 def texts(repository: MemoryRepository, group: str, reader: User = GRAHAMS) -> list[str]:
@@ -49,7 +49,7 @@ def test_a_new_group_is_in_both_lists_with_the_other_members_names(
     assert sent.created
     for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS)):
         (row,) = message_groups.list_message_groups(repository, owner, ALL).rows
-        assert row == MessageGroup.for_owner(owner.uuid, other=other, last=sent.message)
+        assert row == MessageGroupRow.for_owner(owner.uuid, other=other, last=sent.message)
         assert texts(repository, sent.message.message_group_uuid, owner) == ["hello"]
 
 
@@ -59,7 +59,7 @@ def test_a_pair_has_one_group_whoever_writes_first(
 ) -> None:
     first = begin(repository)
     second = message_groups.create_message_group(
-        repository, sender, receiver, NewMessage(message="me, too"), now=minute(1)
+        repository, sender, receiver, SendRequest(message="me, too"), now=minute(1)
     )
     assert not second.created
     assert second.message.message_group_uuid == first.message.message_group_uuid
@@ -123,10 +123,10 @@ def test_a_repeat_to_someone_answers_with_the_names_of_the_time(
 ) -> None:
     if not created:
         begin(repository)
-    new = NewMessage(message="hello", message_uuid=str(uuid4()))
+    request = SendRequest(message="hello", message_uuid=str(uuid4()))
     renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Another Name")
     first, second = (
-        message_groups.create_message_group(repository, sender, REEF, new, now=minute(at))
+        message_groups.create_message_group(repository, sender, REEF, request, now=minute(at))
         for at, sender in ((1, GRAHAMS), (5, renamed))
     )
     assert first == second
@@ -182,7 +182,7 @@ def test_a_name_for_one_receiver_is_none_for_another(repository: MemoryRepositor
             repository,
             GRAHAMS,
             BAYKO,
-            NewMessage(message="hello", message_uuid=name),
+            SendRequest(message="hello", message_uuid=name),
             now=minute(1),
         )
     assert refused.value.codes == ["message_uuid_reused"]
@@ -201,7 +201,7 @@ def test_a_name_is_for_one_send_only(
 ) -> None:
     group = begin(repository).message.message_group_uuid
     other = message_groups.create_message_group(
-        repository, GRAHAMS, BAYKO, NewMessage(message="hi"), now=minute(0)
+        repository, GRAHAMS, BAYKO, SendRequest(message="hi"), now=minute(0)
     ).message.message_group_uuid
     name = str(uuid4())
     go_on(repository, group, name=name)
@@ -214,9 +214,9 @@ def test_a_name_is_for_one_send_only(
 
 def test_nobody_writes_to_themselves_under_another_handle(repository: MemoryRepository) -> None:
     renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Graham")
-    new = NewMessage(message="hello", message_uuid=str(uuid4()))
+    request = SendRequest(message="hello", message_uuid=str(uuid4()))
     with pytest.raises(InvalidRequestError) as refused:
-        message_groups.create_message_group(repository, GRAHAMS, renamed, new, now=minute(0))
+        message_groups.create_message_group(repository, GRAHAMS, renamed, request, now=minute(0))
     assert refused.value.codes == ["message_to_self"]
     assert repository.items == {}
 
@@ -224,7 +224,7 @@ def test_nobody_writes_to_themselves_under_another_handle(repository: MemoryRepo
 def test_being_in_one_group_opens_no_other(repository: MemoryRepository) -> None:
     mine = begin(repository).message.message_group_uuid
     other = message_groups.create_message_group(
-        repository, BAYKO, REEF, NewMessage(message="secret"), now=minute(0)
+        repository, BAYKO, REEF, SendRequest(message="secret"), now=minute(0)
     ).message.message_group_uuid
     assert texts(repository, mine) == ["hello"]
     assert texts(repository, other, BAYKO) == ["secret"]
@@ -316,7 +316,9 @@ def test_a_list_shows_a_group_once_beside_a_move(repository: MemoryRepository) -
     newer = replace(row, last_sk=keys.message_sk(keys.Position(minute(1), "x")))
 
     class IndexInBetween(MemoryRepository):
-        def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroup]:
+        def list_message_groups(
+            self, user_uuid: str, request: PageRequest
+        ) -> Page[MessageGroupRow]:
             return Page(rows=[newer, row], has_older=False)
 
     assert sent.sk == row.last_sk

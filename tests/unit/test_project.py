@@ -143,7 +143,7 @@ def test_imports_point_one_way() -> None:
         package, _, _ = name.partition(".")
         _, allowed = PACKAGES[package]
         beyond = {module.partition(".")[0] for module in imports} - {package}
-        assert beyond & {*PACKAGES, "cruddur", "local", "functions", "tests"} <= allowed, name
+        assert beyond & {*PACKAGES, "commands", "local", "functions", "tests"} <= allowed, name
     ours = {name: imports & graph.keys() for name, imports in graph.items()}
     order = list(TopologicalSorter(ours).static_order())
     assert set(order) == set(graph)
@@ -170,7 +170,7 @@ def test_packages_stand_where_these_rules_look_for_them() -> None:
 
 
 def test_no_key_is_spelled_outside_keys() -> None:
-    for folder in ("layers", "functions", "cruddur", "local"):
+    for folder in ("layers", "functions", "commands", "local"):
         for path in (ROOT / folder).rglob("*.py"):
             if path.name == "keys.py":
                 continue
@@ -331,7 +331,7 @@ def test_what_make_run_installs_is_all_that_is_imported_there() -> None:
     """The tests run with more than that, and would not notice."""
     installed = set(re.findall(r"^([\w.-]+)==", (ROOT / "run.lock").read_text(), re.MULTILINE))
     distributions = packages_distributions()
-    for folder in ("local", "cruddur", "layers", "functions"):
+    for folder in ("local", "commands", "layers", "functions"):
         for path in (ROOT / folder).rglob("*.py"):
             for module in imported(path):
                 names = {

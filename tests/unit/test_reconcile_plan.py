@@ -8,10 +8,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from cruddur.reconcile.digest import Digest, Rules
-from cruddur.reconcile.plan import Kind, Plan, Snapshot, make_plan
+from commands.reconcile.digest import Digest, Rules
+from commands.reconcile.plan import Kind, Plan, Snapshot, make_plan
 from messaging import keys
-from messaging.entities import PREVIEW_BYTES, Item, Members, Message, MessageGroup, Pair, advances
+from messaging.entities import (
+    PREVIEW_BYTES,
+    Item,
+    Members,
+    Message,
+    MessageGroupRow,
+    Pair,
+    advances,
+)
 from messaging.moves import move_row
 from runtime.user import User
 from tests.fakes.adopted import message_item, row_item
@@ -42,7 +50,7 @@ def rows_at(last: Message, *before: Message) -> list[Item]:
     """Both rows as they are after messages; the one of GRAHAMS first."""
     rows = []
     for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS)):
-        row = MessageGroup.for_owner(owner.uuid, other=other, last=last).to_item()
+        row = MessageGroupRow.for_owner(owner.uuid, other=other, last=last).to_item()
         for step in advances([*before, last], owner.uuid):
             row |= step.attributes
         rows.append(row)

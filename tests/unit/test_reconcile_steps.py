@@ -11,11 +11,11 @@ from uuid import UUID
 
 import pytest
 
-from cruddur.reconcile import run
-from cruddur.reconcile.digest import Rules
-from cruddur.reconcile.group import Reconciler, Result
+from commands.reconcile import run
+from commands.reconcile.digest import Rules
+from commands.reconcile.group import Reconciler, Result
 from messaging import keys
-from messaging.entities import Item, Message, MessageGroup, advances
+from messaging.entities import Item, Message, MessageGroupRow, advances
 from messaging.repository import PageRequest
 from messaging.stream import StreamProcessor
 from runtime.user import User
@@ -108,7 +108,7 @@ def assert_right(table: MemoryTable) -> None:
     last = max(messages, key=lambda message: message.place)
     expected = []
     for owner, other in ((GRAHAMS, REEF), (REEF, GRAHAMS)):
-        row = MessageGroup.for_owner(owner.uuid, other=other, last=last).to_item()
+        row = MessageGroupRow.for_owner(owner.uuid, other=other, last=last).to_item()
         for step in advances(messages, owner.uuid):
             row |= step.attributes
         expected.append(row | ({"muted": True} if owner is GRAHAMS else {}))

@@ -12,11 +12,11 @@ from messaging.entities import (
     Item,
     Members,
     Message,
-    MessageGroup,
+    MessageGroupRow,
     advances,
 )
 from messaging.errors import UnreadableItemError
-from messaging.message_groups import NewMessage
+from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest
 from messaging.stream import Report, StreamProcessor
 from runtime.errors import TryAgainError
@@ -60,17 +60,17 @@ def update(repository: MemoryRepository, records: Iterable[dict[str, Any]]) -> R
 
 
 def begin(repository: MemoryRepository, one: User = GRAHAMS, other: User = REEF) -> Message:
-    new = NewMessage(message="first")
-    sent = message_groups.create_message_group(repository, one, other, new, now=minute(0))
+    request = SendRequest(message="first")
+    sent = message_groups.create_message_group(repository, one, other, request, now=minute(0))
     return sent.message
 
 
 def write(repository: MemoryRepository, group: str, at: int, sender: User = GRAHAMS) -> Message:
-    new = NewMessage(message=f"at {at}")
-    return message_groups.create_message(repository, sender, group, new, now=minute(at)).message
+    request = SendRequest(message=f"at {at}")
+    return message_groups.create_message(repository, sender, group, request, now=minute(at)).message
 
 
-def inbox(repository: MemoryRepository, owner: User) -> list[MessageGroup]:
+def inbox(repository: MemoryRepository, owner: User) -> list[MessageGroupRow]:
     return repository.list_message_groups(owner.uuid, ALL).rows
 
 
@@ -89,9 +89,9 @@ def test_both_lists_show_the_last_message(repository: MemoryRepository) -> None:
     report = update(repository, inserted(message))
     assert report.failed == []
     (own,) = inbox(repository, GRAHAMS)
-    assert own == MessageGroup.for_owner(GRAHAMS.uuid, other=REEF, last=message)
+    assert own == MessageGroupRow.for_owner(GRAHAMS.uuid, other=REEF, last=message)
     (row,) = inbox(repository, REEF)
-    assert row == MessageGroup.for_owner(REEF.uuid, other=GRAHAMS, last=message)
+    assert row == MessageGroupRow.for_owner(REEF.uuid, other=GRAHAMS, last=message)
 
 
 def test_any_order_any_repeats_same_inbox(repository: MemoryRepository) -> None:

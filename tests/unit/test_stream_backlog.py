@@ -21,7 +21,7 @@ from local.streams import Shard
 from local.template import Stack, StreamMapping, read_stack
 from messaging import keys, message_groups
 from messaging.entities import Advance, Failed, Item, Members, Message
-from messaging.message_groups import NewMessage
+from messaging.message_groups import SendRequest
 from messaging.repository import CALL_SECONDS
 from messaging.stream import StreamProcessor
 from runtime.deadline import Deadline
@@ -150,9 +150,9 @@ class Application:
 
     def group(self, number: int) -> str:
         other = User(uuid=str(UUID(int=number + 1)), handle=f"h{number}", display_name="H")
-        new = NewMessage(message="first")
+        request = SendRequest(message="first")
         sent = message_groups.create_message_group(
-            self.table, GRAHAMS, other, new, now=self.clock.utc()
+            self.table, GRAHAMS, other, request, now=self.clock.utc()
         )
         return sent.message.message_group_uuid
 

@@ -8,8 +8,8 @@ from typing import Any, TypeIs
 from aws_lambda_powertools.event_handler import Response
 
 from messaging import keys
-from messaging.entities import Message, MessageGroup
-from messaging.message_groups import NewMessage, SentMessage
+from messaging.entities import Message, MessageGroupRow
+from messaging.message_groups import SendRequest, SendResult
 from runtime.api import json_response
 from runtime.errors import InvalidRequestError
 from runtime.user import User, bare_handle
@@ -28,7 +28,7 @@ def message_body(message: Message) -> dict[str, str]:
     }
 
 
-def message_group_body(row: MessageGroup) -> dict[str, str]:
+def message_group_body(row: MessageGroupRow) -> dict[str, str]:
     """Return what the list of message groups shows of a group."""
     return {
         "uuid": row.message_group_uuid,
@@ -39,37 +39,39 @@ def message_group_body(row: MessageGroup) -> dict[str, str]:
     }
 
 
-def sent_response(sent: SentMessage, *, created: HTTPStatus = HTTPStatus.OK) -> Response[str]:
+def send_response(result: SendResult, *, created: HTTPStatus = HTTPStatus.OK) -> Response[str]:
     """Return the answer to a send; `created` is its status when the send began a group."""
-    body = {"message_group_uuid": sent.message.message_group_uuid} | message_body(sent.message)
-    return json_response(created if sent.created else HTTPStatus.OK, body)
+    message = result.message
+    body = {"message_group_uuid": message.message_group_uuid} | message_body(message)
+    return json_response(created if result.created else HTTPStatus.OK, body)
 
 
-def to_group(body: Mapping[str, Any]) -> tuple[str, NewMessage] | None:
-    """Return which group a body is for, and the message in it.
+def parse_send_to_group(body: Mapping[str, Any]) -> tuple[str, SendRequest] | None:
+    """Return the message group that a body names, and what is to be sent to it.
 
-    Return None for a body with a handle and no group: the form of the bootcamp's application sends
-    every message to one route. Raises InvalidRequestError with every rule that the body breaks.
+    Return None for a body that names a handle and no group: the form of the bootcamp's application
+    sends every message to one route. Raises InvalidRequestError with every rule that the body
+    breaks.
     """
     group, handle = body.get("message_group_uuid"), body.get("handle")
     if _is_blank(group) and not _is_blank(handle):
         return None
-    new, codes = _new_message(body)
+    request, codes = _parse_request(body)
     if _is_blank(group):
         codes.insert(0, "message_group_uuid_blank")
     elif not isinstance(group, str):
         codes.insert(0, "message_group_uuid_invalid")
     if codes:
         raise InvalidRequestError(codes)
-    return str(group), new
+    return str(group), request
 
 
-def to_user(body: Mapping[str, Any], sender: User) -> tuple[str, NewMessage]:
-    """Return whose handle a body is for, and the message in it.
+def parse_send_to_user(body: Mapping[str, Any], sender: User) -> tuple[str, SendRequest]:
+    """Return the handle that a body names, and what is to be sent to that user.
 
     Raises InvalidRequestError with every rule that the body breaks.
     """
-    new, codes = _new_message(body)
+    request, codes = _parse_request(body)
     handle = body.get("handle")
     if _is_blank(handle):
         codes.insert(0, "user_reciever_handle_blank")
@@ -79,10 +81,10 @@ def to_user(body: Mapping[str, Any], sender: User) -> tuple[str, NewMessage]:
         codes.insert(0, "message_to_self")
     if codes:
         raise InvalidRequestError(codes)
-    return bare_handle(str(handle)), new
+    return bare_handle(str(handle)), request
 
 
-def _new_message(body: Mapping[str, Any]) -> tuple[NewMessage, list[str]]:
+def _parse_request(body: Mapping[str, Any]) -> tuple[SendRequest, list[str]]:
     codes = []
     text = "" if (given := body.get("message")) is None else given
     if not _is_storable(text):
@@ -97,7 +99,7 @@ def _new_message(body: Mapping[str, Any]) -> tuple[NewMessage, list[str]]:
             message_uuid = keys.canonical_uuid(message_uuid)
         except (ValueError, TypeError, AttributeError):
             codes.append("message_uuid_invalid")
-    return NewMessage(message=str(text), message_uuid=message_uuid), codes
+    return SendRequest(message=str(text), message_uuid=message_uuid), codes
 
 
 # Spaces and line ends, control and format characters such as the zero-width space, and marks

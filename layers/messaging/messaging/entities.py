@@ -141,8 +141,8 @@ class Message(_Line):
 
 
 @dataclass(frozen=True, kw_only=True)
-class MessageGroup(_Line):
-    """A message group as one member's list shows it; the names are the other member's.
+class MessageGroupRow(_Line):
+    """A message group row: the group in one member's list, under the other member's name.
 
     Its key never changes. Two of its attributes, the registers, only go forward (`Advance`).
 
@@ -322,8 +322,10 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sent:
-    """A send that its client gave a name, written in one transaction with its message.
+class NamedSend:
+    """The SENT item: the record of a send that its client gave a name (an idempotency record).
+
+    It is written in one transaction with its message, so that a repeat of the send finds it.
 
     Attributes
     ----------

@@ -10,7 +10,7 @@ from uuid import uuid4
 from cachetools import LRUCache
 
 from messaging import keys
-from messaging.entities import SENT_FOR, Members, Message, MessageGroup, Pair, Sent
+from messaging.entities import SENT_FOR, Members, Message, MessageGroupRow, NamedSend, Pair
 from messaging.errors import MessageGroupNotFoundError
 from messaging.repository import Page, PageRequest, Repository
 from runtime import environment
@@ -19,14 +19,14 @@ from runtime.user import User
 
 
 @dataclass(frozen=True, kw_only=True)
-class NewMessage:
-    """What a sender writes.
+class SendRequest:
+    """The request to send a message: its text, and the name that its client gave to the send.
 
     Attributes
     ----------
     message_uuid
-        The client's name for this send, in canonical form. For seven days the same send under the
-        same name stores nothing more and gets the same answer.
+        The name of the send (an idempotency key), in canonical form. For seven days the same send
+        under the same name stores nothing more and gets the same answer.
     """
 
     message: str
@@ -34,8 +34,8 @@ class NewMessage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SentMessage:
-    """A message that was sent, and whether that began its message group."""
+class SendResult:
+    """The result of a send: the stored message, and whether it began its message group."""
 
     message: Message
     created: bool = False
@@ -43,13 +43,13 @@ class SentMessage:
 
 def list_message_groups(
     repository: Repository, caller: User, request: PageRequest
-) -> Page[MessageGroup]:
+) -> Page[MessageGroupRow]:
     """Return a page of the caller's message groups, each once.
 
     While a group moves, the index may show it at its old and at its new place; the newer counts.
     """
     page = repository.list_message_groups(caller.uuid, request)
-    newest: dict[str, MessageGroup] = {}
+    newest: dict[str, MessageGroupRow] = {}
     for row in page.rows:
         newest.setdefault(row.message_group_uuid, row)
     return replace(page, rows=list(newest.values()))
@@ -67,8 +67,13 @@ def list_messages(
 
 
 def create_message(
-    repository: Repository, sender: User, message_group_uuid: str, new: NewMessage, *, now: datetime
-) -> SentMessage:
+    repository: Repository,
+    sender: User,
+    message_group_uuid: str,
+    request: SendRequest,
+    *,
+    now: datetime,
+) -> SendResult:
     """Write a message into a group the sender is in.
 
     Raises
@@ -79,12 +84,12 @@ def create_message(
         ``message_uuid_reused``: the sender has sent something else under that name.
     """
     group = _require_member(repository, message_group_uuid, sender)
-    return _send(repository, sender, group, new, receiver=f"group {group}", now=now)
+    return _send_to_group(repository, sender, group, request, receiver=f"group {group}", now=now)
 
 
 def create_message_group(
-    repository: Repository, sender: User, receiver: User, new: NewMessage, *, now: datetime
-) -> SentMessage:
+    repository: Repository, sender: User, receiver: User, request: SendRequest, *, now: datetime
+) -> SendResult:
     """Write a message to someone, into the group that the two have or into a new one.
 
     Both may do so at the same time: the condition on the PAIR item lets only one group begin.
@@ -98,9 +103,9 @@ def create_message_group(
     if receiver.uuid == sender.uuid:
         raise InvalidRequestError(["message_to_self"])
     to = f"user {receiver.uuid}"
-    message = _message(sender, str(uuid4()), new, now=now, first=True)
+    message = _message(sender, str(uuid4()), request, now=now, first=True)
     group = message.message_group_uuid
-    sent = _name(message, new, receiver=to, now=now)
+    named = _named_send(message, request, receiver=to, now=now)
     standing = repository.create_message_group(
         Pair(user_uuids=(sender.uuid, receiver.uuid), message_group_uuid=group),
         Members(
@@ -109,74 +114,78 @@ def create_message_group(
             created_at=now,
         ),
         [
-            MessageGroup.for_owner(sender.uuid, other=receiver, last=message),
-            MessageGroup.for_owner(receiver.uuid, other=sender, last=message),
+            MessageGroupRow.for_owner(sender.uuid, other=receiver, last=message),
+            MessageGroupRow.for_owner(receiver.uuid, other=sender, last=message),
         ],
         message,
-        sent,
+        named,
     )
     if isinstance(standing, Pair):
         group = standing.message_group_uuid
-        return _send(repository, sender, group, new, receiver=to, now=now)
-    if sent and standing:
-        return _repeated(repository, message, sent, standing)
-    return SentMessage(message=message, created=True)
+        return _send_to_group(repository, sender, group, request, receiver=to, now=now)
+    if named and standing:
+        return _answer_again(repository, message, named, standing)
+    return SendResult(message=message, created=True)
 
 
-def _send(
+def _send_to_group(
     repository: Repository,
     sender: User,
     group: str,
-    new: NewMessage,
+    request: SendRequest,
     *,
     receiver: str,
     now: datetime,
-) -> SentMessage:
+) -> SendResult:
     """Write a message into an existing group."""
-    message = _message(sender, group, new, now=now)
-    sent = _name(message, new, receiver=receiver, now=now)
-    if sent is None:
+    message = _message(sender, group, request, now=now)
+    named = _named_send(message, request, receiver=receiver, now=now)
+    if named is None:
         repository.put_message(message)
-    elif earlier := repository.put_named_message(message, sent):
-        return _repeated(repository, message, sent, earlier)
-    return SentMessage(message=message)
+    elif earlier := repository.put_named_message(message, named):
+        return _answer_again(repository, message, named, earlier)
+    return SendResult(message=message)
 
 
 def _message(
-    sender: User, group: str, new: NewMessage, *, now: datetime, first: bool = False
+    sender: User, group: str, request: SendRequest, *, now: datetime, first: bool = False
 ) -> Message:
-    sk = keys.message_sk(keys.Position(now, new.message_uuid or str(uuid4())))
+    sk = keys.message_sk(keys.Position(now, request.message_uuid or str(uuid4())))
     return Message.from_sender(
-        sender, message_group_uuid=group, sk=sk, message=new.message, first=first
+        sender, message_group_uuid=group, sk=sk, message=request.message, first=first
     )
 
 
-def _name(message: Message, new: NewMessage, *, receiver: str, now: datetime) -> Sent | None:
+def _named_send(
+    message: Message, request: SendRequest, *, receiver: str, now: datetime
+) -> NamedSend | None:
     """Return the item that lets `message` be stored only once, if its client gave it a name."""
-    if new.message_uuid is None:
+    if request.message_uuid is None:
         return None
-    return Sent(
+    return NamedSend(
         user_uuid=message.user_uuid,
         message_uuid=message.message_uuid,
         group=message.message_group_uuid,
         created=message.first,
         message_sk=message.sk,
-        digest=Sent.digest_of(receiver, new.message),
+        digest=NamedSend.digest_of(receiver, request.message),
         expires_at=now + SENT_FOR,
     )
 
 
-def _repeated(repository: Repository, message: Message, sent: Sent, earlier: Sent) -> SentMessage:
-    """Give the answer that the `earlier` send of the same name got; nothing was written now.
+def _answer_again(
+    repository: Repository, message: Message, named: NamedSend, earlier: NamedSend
+) -> SendResult:
+    """Return the result that the `earlier` send of the same name had. Nothing was written now.
 
-    Raises InvalidRequestError when that was another message, or one to somebody else.
+    Raises InvalidRequestError when that send was of another text, or to somebody else.
     """
-    if earlier.digest != sent.digest:
+    if earlier.digest != named.digest:
         raise InvalidRequestError(["message_uuid_reused"])
     stored = repository.get_message(earlier.group, earlier.message_sk)
     if stored is None:  # somebody has deleted it since: the repeat does not bring it back
         stored = replace(message, message_group_uuid=earlier.group, sk=earlier.message_sk)
-    return SentMessage(message=stored, created=earlier.created)
+    return SendResult(message=stored, created=earlier.created)
 
 
 def _require_member(repository: Repository, message_group_uuid: str, user: User) -> str:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 
 from messaging import keys
-from messaging.entities import Message, MessageGroup
+from messaging.entities import Message, MessageGroupRow
 from messaging.repository import Page, PageRequest
 from runtime.api import json_response
 from runtime.errors import InvalidRequestError
@@ -79,7 +79,7 @@ def _parse_cursor(cursor: str) -> tuple[bool, str]:
     return direction == _NEWER, sk
 
 
-def page_response[Row: (Message, MessageGroup)](
+def page_response[Row: (Message, MessageGroupRow)](
     app: APIGatewayHttpResolver, page: Page[Row], query: Query, body: Callable[[Row], Any]
 ) -> Response[str]:
     """Return a page as a JSON array, with links to what is older (``next``) and newer (``prev``).

@@ -18,7 +18,16 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from messaging import keys
-from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, Sent
+from messaging.entities import (
+    Advance,
+    Failed,
+    Item,
+    Members,
+    Message,
+    MessageGroupRow,
+    NamedSend,
+    Pair,
+)
 from messaging.errors import UnreadableItemError
 from runtime import environment
 from runtime.deadline import Deadline, deadline
@@ -99,11 +108,13 @@ class Repository:
         page = self._page(request, pk=keys.message_pk(message_group_uuid), sort="sk")
         return Page(rows=[Message.from_item(i) for i in page.rows], has_older=page.has_older)
 
-    def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroup]:
+    def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroupRow]:
         """Return a page of a user's group rows."""
         pk = keys.message_group_pk(user_uuid)
         page = self._page(request, pk=pk, sort="last_sk", IndexName=keys.LIST_INDEX)
-        return Page(rows=[MessageGroup.from_item(i) for i in page.rows], has_older=page.has_older)
+        return Page(
+            rows=[MessageGroupRow.from_item(i) for i in page.rows], has_older=page.has_older
+        )
 
     def get_message(self, message_group_uuid: str, sk: str) -> Message | None:
         """Return one message as last written."""
@@ -119,23 +130,23 @@ class Repository:
         self,
         pair: Pair,
         members: Members,
-        rows: Sequence[MessageGroup],
+        rows: Sequence[MessageGroupRow],
         first: Message,
-        sent: Sent | None = None,
-    ) -> Sent | Pair | None:
+        named: NamedSend | None = None,
+    ) -> NamedSend | Pair | None:
         """Write a new group, all of it or nothing.
 
         Return what was in the way: an earlier send of the same name, or the pair with its group.
         """
-        names = [self._put_new(sent.to_item())] if sent else []
+        names = [self._put_new(named.to_item())] if named else []
         items = [members.to_item(), *(row.to_item() for row in rows), first.to_item()]
         puts = [*names, self._put_new(pair.to_item()), *(self._put(item) for item in items)]
         standing = self._transact([{"Put": put} for put in puts])
         if standing is None:
             return None
         # The name is looked at first: this very send may have made the pair's group before.
-        if sent and standing[0]:
-            return Sent.from_item(standing[0])
+        if named and standing[0]:
+            return NamedSend.from_item(standing[0])
         group = Pair.group_in(standing[len(names)])
         return Pair(user_uuids=pair.user_uuids, message_group_uuid=group)
 
@@ -147,11 +158,11 @@ class Repository:
         """
         self._call(lambda: self._client.put_item(**self._put(message.to_item())))
 
-    def put_named_message(self, message: Message, sent: Sent) -> Sent | None:
+    def put_named_message(self, message: Message, named: NamedSend) -> NamedSend | None:
         """Write a message and its name, both or neither; return an earlier send of that name."""
-        puts = [self._put_new(sent.to_item()), self._put(message.to_item())]
+        puts = [self._put_new(named.to_item()), self._put(message.to_item())]
         standing = self._transact([{"Put": put} for put in puts])
-        return None if standing is None else Sent.from_item(standing[0])
+        return None if standing is None else NamedSend.from_item(standing[0])
 
     def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
         """Return who has a row of a group, by the index, which may be behind the table.

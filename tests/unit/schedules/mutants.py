@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from cruddur.reconcile.plan import Write
+from commands.reconcile.plan import Write
 from messaging import entities, moves, stream
 from messaging.entities import Advance, Item
 from tests.unit.schedules.world import Environment, Key, World, cold_environment

@@ -18,13 +18,22 @@ from uuid import UUID
 
 from greenlet import getcurrent, greenlet
 
-from cruddur.reconcile.digest import Rules
-from cruddur.reconcile.group import Reconciler
-from cruddur.reconcile.plan import Write
+from commands.reconcile.digest import Rules
+from commands.reconcile.group import Reconciler
+from commands.reconcile.plan import Write
 from local.batches import Batch, after
 from local.template import StreamMapping
 from messaging import keys
-from messaging.entities import Advance, Failed, Item, Members, Message, MessageGroup, Pair, preview
+from messaging.entities import (
+    Advance,
+    Failed,
+    Item,
+    Members,
+    Message,
+    MessageGroupRow,
+    Pair,
+    preview,
+)
 from messaging.repository import Repository
 from messaging.stream import Report, StreamProcessor
 from runtime.errors import TryAgainError
@@ -167,8 +176,8 @@ def beginning(story: Story) -> Beginning:
                 created_at=NOON,
             ),
             [
-                MessageGroup.for_owner(pair[0].uuid, other=pair[1], last=first),
-                MessageGroup.for_owner(pair[1].uuid, other=pair[0], last=first),
+                MessageGroupRow.for_owner(pair[0].uuid, other=pair[1], last=first),
+                MessageGroupRow.for_owner(pair[1].uuid, other=pair[0], last=first),
             ],
             first,
         )
@@ -203,11 +212,11 @@ def beginning(story: Story) -> Beginning:
     )
 
 
-def _shown(owner: User, other: User, messages: Sequence[Message]) -> MessageGroup:
+def _shown(owner: User, other: User, messages: Sequence[Message]) -> MessageGroupRow:
     """Return what the list of `owner` shows of a group with these messages."""
     ordered = sorted(messages, key=lambda message: message.position)
     theirs = [message for message in ordered if message.user_uuid == other.uuid]
-    return MessageGroup(
+    return MessageGroupRow(
         owner_uuid=owner.uuid,
         message_group_uuid=ordered[-1].message_group_uuid,
         last_sk=ordered[-1].place,

@@ -1,0 +1,93 @@
+"""``bin/cognito/token HANDLE``: an access token, to call the API with."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from commands.cognito.pool import list_sign_ins
+from commands.command import Run
+from commands.errors import CommandError
+from commands.seed import PASSWORD, seed_users
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+
+
+def access_token(
+    cognito: "CognitoIdentityProviderClient",
+    *,
+    pool_id: str,
+    client_id: str,
+    email: str,
+    password: str,
+) -> str:
+    """Return an access token for who signs in with `email`.
+
+    By the call for administrators: the client of a stage with people lets nobody else sign in with
+    a plain password.
+    """
+    try:
+        answer = cognito.admin_initiate_auth(
+            AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+            UserPoolId=pool_id,
+            ClientId=client_id,
+            AuthParameters={"USERNAME": email, "PASSWORD": password},
+        )
+    except cognito.exceptions.NotAuthorizedException as error:
+        raise CommandError(
+            f"{email} cannot sign in with this password: give it with --password."
+        ) from error
+    if "AuthenticationResult" not in answer:
+        raise CommandError(f"{email} has to answer first: {answer.get('ChallengeName')}.")
+    return answer["AuthenticationResult"]["AccessToken"]
+
+
+def token(
+    run: Run,
+    *,
+    password: Annotated[
+        str,
+        typer.Option(
+            envvar="CRUDDUR_PASSWORD", help="The password; locally that of the seed if not given."
+        ),
+    ] = "",
+) -> None:
+    """Print an access token for a user, named by handle or e-mail address.
+
+    Locally it does not ask for a password.
+    """
+    (handle,) = run.words
+    if not password:
+        password = (
+            typer.prompt("Password", hide_input=True, err=True) if run.target.is_prod else PASSWORD
+        )
+    found = access_token(
+        run.target.client("cognito-idp"),
+        pool_id=run.target.output("UserPoolId"),
+        client_id=run.target.output("UserPoolClientId"),
+        email=_email(run, handle),
+        password=password,
+    )
+    run.output.result(found, access_token=found)
+
+
+def _email(run: Run, handle: str) -> str:
+    """Return the address of a handle's sign-in; locally the seed knows it without a look.
+
+    Cognito is asked for all users, since it finds handles in their exact spelling only; an address
+    saves that.
+    """
+    if "@" in handle.lstrip("@"):
+        return handle
+    if not run.target.is_prod:
+        for user in seed_users():
+            if user.user.handle == handle and user.cognito_user_id is None:
+                return user.email
+    found = list(list_sign_ins(run.target, handle=handle))
+    if len(found) != 1:
+        raise CommandError(
+            f"{len(found)} sign-ins have the handle {handle}: name one by its e-mail address."
+            if found
+            else f"No sign-in has the handle {handle}: see bin/cognito/list-users."
+        )
+    return str(found[0]["email"])

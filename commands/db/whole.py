@@ -1,0 +1,98 @@
+"""``bin/db/create``, ``drop``, ``setup``: the database as a whole, on this machine only."""
+
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import typer
+from psycopg2 import errors, sql
+
+from commands import database
+from commands.cognito.link import fail_unless, link_sign_ins
+from commands.command import Run
+from commands.db.schema import schema_load, seed
+from commands.errors import CommandError
+from commands.output import quantity
+
+# Of every PostgreSQL server; a database cannot be dropped from within.
+_MAINTENANCE = "postgres"
+
+
+def create(run: Run) -> None:
+    """Make an empty database. Refused with prod, since the stack makes it there."""
+    url = _local_url(run)
+    name = _name(url)
+    try:
+        _execute(url, "CREATE DATABASE {}")
+        run.output.result(f"Made the database {name}.", database=name, made=True)
+    except errors.DuplicateDatabase:
+        run.output.result(f"The database {name} is there.", database=name, made=False)
+
+
+def drop(run: Run) -> None:
+    """Drop the database with all users. Refused with prod, since the stack owns it there.
+
+    It ends all sessions on the database; the functions connect again by themselves.
+    """
+    url = _local_url(run)
+    name = _name(url)
+    typer.echo(f"This deletes the database {name} with {quantity(_users(url), 'user')}.", err=True)
+    _execute(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
+    run.output.result(f"Dropped the database {name}.", database=name, dropped=True)
+
+
+def setup(run: Run) -> None:
+    """Start again: drop, create, schema-load, seed, and link the sign-ins of the pool.
+
+    The uuids of the seeded users are always the same, so that conversations keep their members.
+    """
+    _local_url(run)
+    for step in (drop, create, schema_load, seed):
+        step(run)
+    fail_unless(link_sign_ins(run, relink=False))
+
+
+def _local_url(run: Run) -> str:
+    if run.target.is_prod:
+        raise CommandError(
+            "On AWS the stack owns the database: it is made and deleted with it; "
+            "bin/db/migrate and bin/db/seed work there."
+        )
+    url = run.target.output("DatabaseUrl")
+    if not database.is_of_this_machine(url):
+        raise CommandError(
+            f"The local cloud uses a database on {urlsplit(url).hostname}, which may be "
+            "somebody else's, too: create and drop it there."
+        )
+    return url
+
+
+def _name(url: str) -> str:
+    return urlsplit(url).path.lstrip("/")
+
+
+def _execute(url: str, statement: str) -> None:
+    """Run a statement about the database `url` leads to, from outside it."""
+    connection = database.connect(urlunsplit(urlsplit(url)._replace(path=f"/{_MAINTENANCE}")))
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL(statement).format(sql.Identifier(_name(url))))
+    finally:
+        connection.close()
+
+
+def _users(url: str) -> Any:
+    """Return how many users there are, 0 where there is no database or no schema."""
+    try:
+        connection = database.connect(url)
+    except database.NoDatabaseError:
+        return 0
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM public.users")
+            (count,) = cursor.fetchone()
+            return count
+    except errors.UndefinedTable:
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,108 @@
+"""``bin/ddb/schema-load``, ``list-tables``, ``drop``: tables as a whole."""
+
+from typing import Any
+
+import typer
+from botocore.exceptions import ClientError
+
+from commands.command import Run
+from commands.errors import CommandError
+from commands.output import quantity
+from commands.targets import Target
+
+_STREAM_IS_LOST = (
+    "The running local cloud still reads the stream of the table that it began with: restart it, "
+    "so that lists follow new messages."
+)
+
+
+def schema_load(run: Run) -> None:
+    """Make the table as template.yaml describes it.
+
+    An existing table is only compared. Refused with prod, since the stack makes the table there.
+    """
+    # Takes a second: the template goes through SAM's translator.
+    from local.template import create_table_arguments, read_stack, time_to_live  # noqa: PLC0415  # slow
+
+    if run.target.is_prod:
+        raise CommandError(
+            "On AWS the stack makes the table: deploy it (sam deploy) instead of loading a schema."
+        )
+    name = run.target.output("TableName")
+    # Of the database only that it is there: nothing about the table depends on it.
+    stack = read_stack(parameters={"TableName": name, "DatabaseUrl": "postgresql://"})
+    arguments = create_table_arguments(stack)
+    dynamodb = run.target.client("dynamodb")
+    try:
+        dynamodb.create_table(**arguments)
+    except dynamodb.exceptions.ResourceInUseException:
+        _compare(dynamodb.describe_table(TableName=name)["Table"], arguments)
+        run.output.result(f"The table {name} is there.", table=name, made=False)
+        return
+    dynamodb.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    expiry: Any = time_to_live(stack)
+    dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=expiry)
+    run.output.result(f"Made the table {name}.", table=name, made=True)
+    typer.echo(_STREAM_IS_LOST, err=True)
+
+
+def _compare(table: Any, wanted: Any) -> None:
+    def shape(description: Any) -> Any:
+        indexes = description.get("GlobalSecondaryIndexes", [])
+        named = sorted((index["IndexName"], str(index["KeySchema"])) for index in indexes)
+        return str(description["KeySchema"]), named
+
+    if shape(table) != shape(wanted):
+        raise CommandError(
+            f"The table {wanted['TableName']} is there with other keys or indexes than "
+            "template.yaml has: drop it first."
+        )
+
+
+def list_tables(run: Run) -> None:
+    """List the tables."""
+    pages = run.target.client("dynamodb").get_paginator("list_tables").paginate()
+    own = run.target.outputs.get("TableName")
+    rows = [
+        {"table": name, "of": "this stack" if name == own else None}
+        for page in pages
+        for name in page["TableNames"]
+    ]
+    run.output.table(rows, ["table", "of"], empty="There is no table.")
+
+
+def drop(run: Run) -> None:
+    """Delete a table with all its items.
+
+    With prod, a table that a stack owns is refused; one that a deleted stack left can be dropped.
+    """
+    (name,) = run.words
+    target = run.target
+    dynamodb = target.client("dynamodb")
+    try:
+        table = dynamodb.describe_table(TableName=name)["Table"]
+    except dynamodb.exceptions.ResourceNotFoundException as error:
+        raise CommandError(f"There is no table {name}: see bin/ddb/list-tables.") from error
+    if target.is_prod:
+        _refuse_what_a_stack_owns(target, name)
+    items = table.get("ItemCount", 0)
+    about = "about " if target.is_prod else ""
+    what = f"This deletes the table {name} with {about}{quantity(items, 'item')}."
+    run.confirm(what)
+    typer.echo(what, err=True)
+    dynamodb.delete_table(TableName=name)
+    dynamodb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+    run.output.result(f"Deleted the table {name}.", table=name, items=items)
+    if name == target.outputs.get("TableName"):
+        typer.echo(_STREAM_IS_LOST, err=True)
+
+
+def _refuse_what_a_stack_owns(target: Target, name: str) -> None:
+    try:
+        found = target.client("cloudformation").describe_stack_resources(PhysicalResourceId=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        return  # no stack has it
+    stack = found["StackResources"][0]["StackName"]
+    raise CommandError(f"The table {name} belongs to the stack {stack}: delete that instead.")

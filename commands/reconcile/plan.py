@@ -1,0 +1,413 @@
+"""What is unequal in one message group, and what makes it equal.
+
+Pure: what was read goes in (`Snapshot`), what to do comes out (`Plan`). A row that is only behind
+goes forward as the stream's function moves it. Everything else is a write that is bound to
+exactly what was read, so that one which the table has overtaken fails as a whole.
+
+The messages decide. From them follow the two group rows, MEMBERS and PAIR. Of a row only what
+follows from messages is ever compared or written; the rest belongs to its owner. Where the
+messages leave something open (who the silent member is, how they are called) the rows that
+survived are asked; what nobody knows is a problem.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from commands.reconcile.digest import Digest, Rules
+from messaging import keys
+from messaging.entities import Advance, Item, Members, Message, MessageGroupRow, Pair, advances
+from messaging.errors import UnreadableItemError
+from runtime.user import User
+
+type Key = tuple[str, str]
+
+PAIR_SIZE = 2
+
+# What a group row says of its messages. All else in it is its owner's, or unknown here.
+_OWN = frozenset({"pk", "sk"}).union(attribute.name for attribute in fields(MessageGroupRow))
+
+
+class Kind(StrEnum):
+    """What is unequal, and what keeps it so."""
+
+    ROW_MISSING = "row_missing"
+    ROW_BEHIND = "row_behind"
+    ROW_AHEAD = "row_ahead"
+    ROW_DIFFERS = "row_differs"
+    ROW_SURPLUS = "row_surplus"
+    MESSAGES_MISPLACED = "messages_misplaced"
+    MEMBERS_MISSING = "members_missing"
+    MEMBERS_DIFFER = "members_differ"
+    PAIR_MISSING = "pair_missing"
+    PAIR_DIFFERS = "pair_differs"
+    # Only a person can do something about these.
+    NO_SUCH_GROUP = "no_such_group"
+    NO_MESSAGES = "no_messages"
+    MESSAGE_UNREADABLE = "message_unreadable"
+    OTHER_MEMBER_UNKNOWN = "other_member_unknown"
+    TOO_MANY_MEMBERS = "too_many_members"
+    NOT_A_MEMBER = "not_a_member"
+    NAME_UNKNOWN = "name_unknown"
+    ROW_OF_NOBODY = "row_of_nobody"
+    PAIR_OF_NOTHING = "pair_of_nothing"
+    PARKED_WITHOUT_GROUP = "parked_without_group"
+    RANGE_TRIMMED = "range_trimmed"
+    RANGE_UNREADABLE = "range_unreadable"
+    NO_ANSWER = "no_answer"
+    # Worth knowing, and equal.
+    SEVERAL_GROUPS_OF_PAIR = "several_groups_of_pair"
+    MESSAGE_IN_FUTURE = "message_in_future"
+    YOUNG = "young"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Something to tell the operator; ids and keys only, never what people wrote."""
+
+    kind: Kind
+    detail: str
+    user_uuid: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """Put `new` where nothing stands, delete `old`, or change `old` into `new` in its place.
+
+    It is bound to what was read: to nothing, or to all that `old` has and what `new` adds. A
+    change sets what differs; attributes that neither names stay as they are.
+    """
+
+    old: Item | None
+    new: Item | None
+
+    @property
+    def key(self) -> Key:
+        """The pk and sk that are written."""
+        return key_of(self.new or self.old or {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that was read about a group.
+
+    Attributes
+    ----------
+    rows
+        Every item of the group under ``GRP#``: also at keys of other forms.
+    members, pair
+        The items; None when there are none.
+    rivals
+        Other groups of the same two members, each with the place of its newest message.
+    names
+        How people are called elsewhere in the table, as far as that is known.
+    """
+
+    message_group_uuid: str
+    digest: Digest
+    rows: Sequence[Item] = ()
+    members: Item | None = None
+    pair: Item | None = None
+    rivals: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, User] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Plan:
+    """What is unequal, what ends it, what cannot be ended, and what else was seen.
+
+    Attributes
+    ----------
+    moves
+        Steps of the stream's function that rows have not taken yet, by the row's owner. Those
+        of young messages are no difference.
+    replaces_messages
+        The rows are in their places, so that misplaced messages can be put into theirs.
+    """
+
+    differences: list[Finding] = field(default_factory=list)
+    writes: list[Write] = field(default_factory=list)
+    moves: dict[str, list[Advance]] = field(default_factory=dict)
+    replaces_messages: bool = False
+    problems: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_equal(self) -> bool:
+        """Nothing is left to do or to report."""
+        return not self.differences and not self.problems
+
+
+def key_of(item: Mapping[str, Any]) -> Key:
+    """Return an item's pk and sk."""
+    return item["pk"], item["sk"]
+
+
+def row_key(owner_uuid: str, message_group_uuid: str) -> Key:
+    """Return the key of a member's row."""
+    return keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
+
+
+def uuid_or_none(value: object) -> str | None:
+    """Return `value` in canonical form; None when it is no uuid."""
+    try:
+        return keys.canonical_uuid(str(value))
+    except ValueError:
+        return None
+
+
+def owner_of(row: Mapping[str, object]) -> str | None:
+    """Return whose group row this is; None when its key does not tell."""
+    return keys.owner_in(str(row["pk"]))
+
+
+def other_in(row: Mapping[str, object]) -> str | None:
+    """Return the other member that a group row names; None when it names none."""
+    return uuid_or_none(row.get("user_uuid"))
+
+
+def members_in(item: Item | None) -> frozenset[str]:
+    """Return who stands in a MEMBERS item, in canonical form; nobody when it is unreadable."""
+    try:
+        return Members.from_item(item or {}).member_uuids
+    except UnreadableItemError:
+        return frozenset()
+
+
+def group_in(pair: Item | None) -> str | None:
+    """Return the group that a PAIR item names; None when it names none."""
+    return uuid_or_none((pair or {}).get("group"))
+
+
+def mentioned_in(digest: Digest, rows: Iterable[Item], members: Item | None) -> frozenset[str]:
+    """Return everyone who may be a member: senders, rows' owners and others, MEMBERS."""
+    found = set(digest.newest_by) | members_in(members)
+    for row in rows:
+        found |= {user for user in (owner_of(row), other_in(row)) if user}
+    return frozenset(found)
+
+
+def two_members(digest: Digest, rows: Sequence[Item], members: Item | None) -> frozenset[str]:
+    """Return the two members of a group, or nobody when they are not known for certain.
+
+    MEMBERS decides who may read a group, so it is never widened: without it, senders and rows
+    have to agree on two people; with it, nobody else may have written.
+    """
+    users = members_in(members) or mentioned_in(digest, rows, None)
+    strangers = mentioned_in(digest, (), None) - users
+    return users if len(users) == PAIR_SIZE and not strangers else frozenset()
+
+
+def name_in(row: Mapping[str, object]) -> User | None:
+    """Return what a group row says of its other member; None when it does not say all."""
+    uuid, handle, name = other_in(row), row.get("user_handle"), row.get("user_display_name")
+    if uuid is None or not isinstance(handle, str) or not isinstance(name, str):
+        return None
+    return User(uuid=uuid, handle=handle, display_name=name)
+
+
+def place_of(row: Mapping[str, object], rules: Rules) -> str:
+    """Return where a group row stands in its list; rows of other forms have it in their key.
+
+    The empty string, which comes before all places, when it does not tell.
+    """
+    try:
+        return rules.place(str(row.get("last_sk", row["sk"])))
+    except ValueError:
+        return ""
+
+
+def make_plan(snapshot: Snapshot, *, rules: Rules, now: datetime) -> Plan:
+    """Return what is unequal in a group and what makes it equal."""
+    plan, digest = Plan(), snapshot.digest
+    plan.problems += [
+        Finding(kind=Kind.MESSAGE_UNREADABLE, detail=f"{pk} {sk}") for pk, sk in digest.unreadable
+    ]
+    newest, settled = digest.newest, digest.settled(rules=rules, now=now)
+    if newest is None:
+        is_there = snapshot.rows or snapshot.members or digest.unreadable
+        kind = Kind.NO_MESSAGES if is_there else Kind.NO_SUCH_GROUP
+        plan.problems.append(Finding(kind=kind, detail=f"{len(snapshot.rows)} rows, left alone"))
+        return plan
+    if newest.position.created_at > now + rules.lag:
+        plan.notes.append(
+            Finding(kind=Kind.MESSAGE_IN_FUTURE, detail=f"{newest.sk}: is the zone right?")
+        )
+    if not settled:
+        plan.notes.append(Finding(kind=Kind.YOUNG, detail=newest.sk))
+        return plan
+    if digest.misplaced:
+        detail = f"{digest.misplaced}, {digest.misplaced_example} for one"
+        plan.differences.append(Finding(kind=Kind.MESSAGES_MISPLACED, detail=detail))
+    if problem := _problem_with_members(snapshot):
+        plan.problems.append(problem)
+        return plan
+    members = two_members(snapshot.digest, snapshot.rows, snapshot.members)
+    rows = _Rows(snapshot, newest, settled, rules, plan)
+    surplus = [write for owner in sorted(members) for write in rows.compare(owner, members)]
+    _compare_members(snapshot, members, now, plan)
+    _compare_pair(snapshot, members, newest, plan)
+    # Last: where there are more than a transaction takes, they wait for the next.
+    plan.writes += surplus
+    plan.replaces_messages = rows.are_known and not plan.writes and digest.misplaced > 0
+    return plan
+
+
+def _problem_with_members(snapshot: Snapshot) -> Finding | None:
+    """Return why the group's two members are not certain."""
+    for row in snapshot.rows:
+        if owner_of(row) is None:
+            return Finding(kind=Kind.ROW_OF_NOBODY, detail=f"{row['pk']} {row['sk']}")
+    known = members_in(snapshot.members)
+    mentioned = mentioned_in(snapshot.digest, snapshot.rows, snapshot.members)
+    if known:
+        owners = {owner for row in snapshot.rows if (owner := owner_of(row))}
+        strangers = sorted((owners | set(snapshot.digest.newest_by)) - known)
+        if strangers:
+            detail = "writes or has a row, and is not in MEMBERS"
+            return Finding(kind=Kind.NOT_A_MEMBER, detail=detail, user_uuid=strangers[0])
+    users = known or mentioned
+    if len(users) > PAIR_SIZE:
+        return Finding(kind=Kind.TOO_MANY_MEMBERS, detail=", ".join(sorted(users)))
+    if len(users) < PAIR_SIZE:
+        detail = "neither a message, nor a row, nor MEMBERS names them"
+        user_uuid = next(iter(users), None)
+        return Finding(kind=Kind.OTHER_MEMBER_UNKNOWN, detail=detail, user_uuid=user_uuid)
+    return None
+
+
+@dataclass
+class _Rows:
+    """The comparison of the members' rows with the messages.
+
+    Attributes
+    ----------
+    are_known
+        What both rows should say is known.
+    """
+
+    snapshot: Snapshot
+    newest: Message
+    settled: list[Message]
+    rules: Rules
+    plan: Plan
+    are_known: bool = True
+
+    def compare(self, owner: str, members: frozenset[str]) -> list[Write]:
+        """Compare the row of `owner`; return the deletions of what stands beside it."""
+        (other,) = members - {owner}
+        key = row_key(owner, self.snapshot.message_group_uuid)
+        rows = [row for row in self.snapshot.rows if owner_of(row) == owner]
+        row = next((row for row in rows if key_of(row) == key), None)
+        surplus = sorted(
+            (row for row in rows if key_of(row) != key),
+            key=lambda row: place_of(row, self.rules),
+        )
+        called = self._called(other, [*surplus, row] if row else surplus)
+        if called is None:
+            self.are_known = False
+            detail = f"how the other member {other} is called stands nowhere here"
+            finding = Finding(kind=Kind.NAME_UNKNOWN, detail=detail, user_uuid=owner)
+            self.plan.problems.append(finding)
+            return []
+        steps = advances(list(self.snapshot.digest.newest_by.values()), owner)
+        desired = MessageGroupRow.for_owner(owner, other=called, last=self.newest).to_item()
+        for step in steps:
+            desired |= step.attributes
+        if row is None:
+            self._found(Kind.ROW_MISSING, owner, f"nothing → {desired['last_sk']}")
+            base = surplus[-1] if surplus else {}
+            kept = {name: value for name, value in base.items() if name not in _OWN}
+            self.plan.writes.append(Write(old=None, new=kept | desired))
+        else:
+            self._compare_in_place(owner, row, desired, steps)
+        for other_row in surplus:
+            self._found(Kind.ROW_SURPLUS, owner, " ".join(key_of(other_row)))
+        return [Write(old=other_row, new=None) for other_row in surplus]
+
+    def _compare_in_place(
+        self, owner: str, row: Item, desired: Item, steps: Sequence[Advance]
+    ) -> None:
+        """Compare the row that stands where it belongs."""
+        own = {name: value for name, value in row.items() if name in _OWN}
+        forward = [step for step in steps if self._leads_forward(step, row)]
+        moved = dict(own)
+        for step in forward:
+            moved |= step.attributes
+        if moved != desired:
+            is_ahead = place_of(row, self.rules) > desired["last_sk"]
+            names = [name for name in sorted(_OWN) if own.get(name) != desired.get(name)]
+            detail = f"{row.get('last_sk')} → {desired['last_sk']}: {', '.join(names)}"
+            self._found(Kind.ROW_AHEAD if is_ahead else Kind.ROW_DIFFERS, owner, detail)
+            self.plan.writes.append(Write(old=own, new=desired))
+        elif forward:
+            self.plan.moves[owner] = forward
+            detail = ", ".join(f"{s.register} {row.get(s.register)} → {s.to}" for s in forward)
+            if all(step.is_done_in(row) for step in advances(self.settled, owner)):
+                note = Finding(kind=Kind.YOUNG, detail=detail, user_uuid=owner)
+                self.plan.notes.append(note)
+            else:
+                self._found(Kind.ROW_BEHIND, owner, detail)
+
+    def _leads_forward(self, step: Advance, row: Item) -> bool:
+        """Tell whether the stream's function would take this step, and be right to."""
+        if "last_sk" not in row or step.register not in row:
+            return "last_sk" in row
+        place = str(row[step.register])
+        try:
+            return self.rules.place(place) == place < step.to
+        except ValueError:
+            return False
+
+    def _called(self, other: str, rows: Sequence[Item]) -> User | None:
+        """Return how `other` is called: in their newest message, in a row, elsewhere."""
+        if message := self.snapshot.digest.newest_by.get(other):
+            return message.sender
+        for row in reversed(rows):
+            if (called := name_in(row)) and called.uuid == other:
+                return called
+        return self.snapshot.names.get(other)
+
+    def _found(self, kind: Kind, owner: str, detail: str) -> None:
+        self.plan.differences.append(Finding(kind=kind, detail=detail, user_uuid=owner))
+
+
+def _compare_members(
+    snapshot: Snapshot, members: frozenset[str], now: datetime, plan: Plan
+) -> None:
+    desired = Members(
+        message_group_uuid=snapshot.message_group_uuid,
+        member_uuids=members,
+        created_at=snapshot.digest.first or now,
+    ).to_item()
+    if members_in(snapshot.members) != members:
+        kinds = Kind.MEMBERS_MISSING, Kind.MEMBERS_DIFFER
+        _write_item(snapshot.members, desired, kinds, ", ".join(sorted(members)), plan)
+
+
+def _compare_pair(snapshot: Snapshot, members: frozenset[str], newest: Message, plan: Plan) -> None:
+    """Compare PAIR: it names the pair's group with the newest message."""
+    group = snapshot.message_group_uuid
+    named = group_in(snapshot.pair)
+    places = {**snapshot.rivals, group: newest.sk}
+    best = max(places, key=lambda uuid: (places[uuid], uuid == named, uuid))
+    if len(places) > 1:
+        detail = f"{', '.join(sorted(places))}; PAIR names the newest, {best}"
+        plan.notes.append(Finding(kind=Kind.SEVERAL_GROUPS_OF_PAIR, detail=detail))
+    one, other = sorted(members)
+    desired = Pair(user_uuids=(one, other), message_group_uuid=best).to_item()
+    if (snapshot.pair or {}).get("group") != best:
+        kinds = Kind.PAIR_MISSING, Kind.PAIR_DIFFERS
+        _write_item(snapshot.pair, desired, kinds, f"{named} → {best}", plan)
+
+
+def _write_item(
+    found: Item | None, desired: Item, kinds: tuple[Kind, Kind], detail: str, plan: Plan
+) -> None:
+    """Put an item that is missing, or set one right that differs; `kinds` are the two names."""
+    missing, differs = kinds
+    kind = missing if found is None else differs
+    plan.differences.append(Finding(kind=kind, detail=detail))
+    plan.writes.append(Write(old=found, new={**(found or {}), **desired}))

@@ -1,0 +1,128 @@
+"""The table's calls that only reconcile makes: whole partitions, scans, writes bound to a reading.
+
+Everything on the table itself is read consistently.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from commands.reconcile.plan import Key, Write, key_of
+from messaging import keys
+from messaging.entities import Item
+from messaging.repository import Repository, from_dynamodb, to_dynamodb
+
+# DynamoDB takes no more in one transaction; the rest of a plan this long follows in the next.
+TRANSACTION_ITEMS = 100
+
+
+class Table(Repository):
+    """The repository, with what a repair needs. All calls may raise `TryAgainError`."""
+
+    def scan(self) -> Iterator[list[Item]]:
+        """Yield all items of the table, page by page."""
+        yield from self._pages(self._client.scan, ConsistentRead=True)
+
+    def item_count(self) -> int:
+        """Return about how many items the table has: DynamoDB counts every six hours."""
+        answer = self._call(lambda: self._client.describe_table(TableName=self._table_name))
+        return int(answer["Table"].get("ItemCount", 0))
+
+    def messages(self, message_group_uuid: str) -> Iterator[Item]:
+        """Yield the items of a group's messages."""
+        return self._partition(keys.message_pk(message_group_uuid))
+
+    def failed(self) -> Iterator[Item]:
+        """Yield what was parked."""
+        return self._partition(keys.FAILED_PK)
+
+    def row_keys(self, message_group_uuid: str) -> list[Key]:
+        """Return the keys of a group's rows as the index shows them; it may be behind the table."""
+        arguments = {
+            "IndexName": keys.ROWS_INDEX,
+            "KeyConditionExpression": "message_group_uuid = :group",
+            "ExpressionAttributeValues": to_dynamodb({":group": message_group_uuid}),
+        }
+        pages = self._pages(self._client.query, **arguments)
+        found = [key_of(item) for page in pages for item in page]
+        return [(pk, sk) for pk, sk in found if pk.startswith(keys.MESSAGE_GROUP_PREFIX)]
+
+    def rows_with(self, owner_uuid: str, other_uuid: str) -> Iterator[Item]:
+        """Yield those of a user's rows that name a certain other member."""
+        pk = keys.message_group_pk(owner_uuid)
+        return self._partition(pk, "user_uuid = :other", {":other": other_uuid})
+
+    def get(self, pk: str, sk: str) -> Item | None:
+        """Return one item as last written."""
+        return self._get(pk, sk)
+
+    def write(self, writes: Sequence[Write]) -> bool:
+        """Carry out `writes`, all or none; return False when something was read otherwise.
+
+        Of more than DynamoDB takes at a time the first are carried out.
+        """
+        reasons = self._transact([self._bound(write) for write in writes[:TRANSACTION_ITEMS]])
+        return reasons is None
+
+    def _bound(self, write: Write) -> dict[str, Any]:
+        """Return a write as part of a transaction, with its condition."""
+        if write.old is None:
+            put = self._put(write.new or {})
+            return {"Put": put | {"ConditionExpression": "attribute_not_exists(pk)"}}
+        pk, sk = write.key
+        target = {"TableName": self._table_name, "Key": to_dynamodb({"pk": pk, "sk": sk})}
+        if write.new is None:
+            return {"Delete": target | _expressions(write.old, write.old)}
+        return {"Update": target | _expressions(write.old, write.new)}
+
+    def _partition(
+        self, pk: str, filter_expression: str = "", values: Item | None = None
+    ) -> Iterator[Item]:
+        arguments: dict[str, Any] = {
+            "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": to_dynamodb({":pk": pk} | (values or {})),
+            "ConsistentRead": True,
+        }
+        if filter_expression:
+            arguments["FilterExpression"] = filter_expression
+        for page in self._pages(self._client.query, **arguments):
+            yield from page
+
+    def _pages(self, call: Any, **arguments: Any) -> Iterator[list[Item]]:
+        arguments |= {"TableName": self._table_name}
+        while True:
+            page = self._call(lambda: call(**arguments))
+            yield [from_dynamodb(item) for item in page["Items"]]
+            if "LastEvaluatedKey" not in page:
+                return
+            arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+
+def _expressions(old: Item, new: Item) -> dict[str, Any]:
+    """Return how an item that has what `old` has, and nothing else of `new`, gets what `new` has.
+
+    There is no update expression where both are the same.
+    """
+    conditions, sets, removes = [], [], []
+    names, values = {}, {}
+    for number, name in enumerate({**old, **new}):
+        names[f"#{number}"] = name
+        if name in old:
+            conditions.append(f"#{number} = :old{number}")
+            values[f":old{number}"] = old[name]
+        else:
+            conditions.append(f"attribute_not_exists(#{number})")
+        if name not in new:
+            removes.append(f"#{number}")
+        elif name not in old or old[name] != new[name]:
+            sets.append(f"#{number} = :new{number}")
+            values[f":new{number}"] = new[name]
+    clauses = [
+        f"{verb} {', '.join(parts)}"
+        for verb, parts in (("SET", sets), ("REMOVE", removes))
+        if parts
+    ]
+    return {
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeNames": names,
+        "ExpressionAttributeValues": to_dynamodb(values),
+    } | ({"UpdateExpression": " ".join(clauses)} if clauses else {})

@@ -1,0 +1,272 @@
+"""Seed data: users, their sign-ins and their conversations, from db/seed.
+
+However often it runs, the state is the same: uuids are fixed, and a conversation that is there
+keeps the times of its first seeding.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid5
+
+import psycopg2
+
+from administration.operations import OperationError, perform
+from commands.errors import CommandError
+from messaging import keys
+from messaging.entities import Members, Message, MessageGroupRow, Pair, advances
+from messaging.moves import move_row
+from messaging.repository import Repository
+from runtime.deadline import Deadline
+from runtime.user import User
+
+if TYPE_CHECKING:
+    from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+SEED = Path(__file__).parent.parent / "db" / "seed"
+# For the local user pool only, which forgets it with everything else.
+PASSWORD = "Cruddur-1234"  # noqa: S105  # not a secret
+
+BETWEEN_MESSAGES = timedelta(minutes=1)
+
+
+class SeedError(CommandError):
+    """The data that is there does not go together with the seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedReport:
+    """What was seeded.
+
+    Attributes
+    ----------
+    handles
+        Who can sign in, all with `password`.
+    """
+
+    handles: list[str]
+    password: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedUser:
+    """A user of the seed; without a fixed cognito_user_id they get a sign-in."""
+
+    user: User
+    email: str
+    cognito_user_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedMessageGroup:
+    """A message group of the seed: two handles, and (handle, text) of its messages."""
+
+    uuid: str
+    members: tuple[str, str]
+    ended: str
+    messages: list[tuple[str, str]]
+
+    def begins(self, now: datetime) -> datetime:
+        """Return when the first message was written, seen from the first seeding."""
+        match self.ended:
+            case "two hours ago":
+                last = now - timedelta(hours=2)
+            case "last year":
+                last = datetime(now.year - 1, 12, 30, 18, 0, tzinfo=now.tzinfo)
+            case other:
+                raise SeedError(f"unknown end of a conversation: {other}")
+        return last - (len(self.messages) - 1) * BETWEEN_MESSAGES
+
+
+def seed_users() -> list[SeedUser]:
+    """Return the users of the seed."""
+    return [
+        SeedUser(
+            user=User(
+                uuid=row["uuid"], handle=row["handle"], display_name=row["handle"].capitalize()
+            ),
+            email=f"{row['handle']}@example.com",
+            cognito_user_id=row.get("cognito_user_id"),
+        )
+        for row in json.loads((SEED / "users.json").read_text())
+    ]
+
+
+def seed_message_groups() -> list[SeedMessageGroup]:
+    """Return the message groups of the seed."""
+    return [
+        SeedMessageGroup(
+            uuid=row["uuid"],
+            members=tuple(row["members"]),
+            ended=row["ended"],
+            messages=[(handle, text) for handle, text in row["messages"]],
+        )
+        for row in json.loads((SEED / "message_groups.json").read_text())
+    ]
+
+
+def seed_rows() -> dict[str, list[dict[str, str]]]:
+    """Return what the seed has for the directory: {"users": rows, "activities": rows}."""
+    users = seed_users()
+    uuids = {user.user.handle: user.user.uuid for user in users}
+    return {
+        "users": [
+            vars(user.user)
+            | {"email": user.email, "cognito_user_id": user.cognito_user_id or "MOCK"}
+            for user in users
+        ],
+        "activities": [
+            {
+                "uuid": row["uuid"],
+                "user_uuid": uuids[row["handle"]],
+                "message": row["message"],
+                "expires_in": row["expires_in"],
+            }
+            for row in json.loads((SEED / "activities.json").read_text())
+        ],
+    }
+
+
+def seed(
+    *,
+    dynamodb: "DynamoDBClient",
+    cognito: "CognitoIdentityProviderClient",
+    table_name: str,
+    user_pool_id: str,
+    database_url: str,
+    now: datetime,
+) -> SeedReport:
+    """Write users, sign-ins and conversations; leave what is there.
+
+    Raises
+    ------
+    SeedError
+        Two seeded users have another conversation already, or a seeded handle is somebody else's.
+    """
+    users = seed_users()
+    repository = Repository(dynamodb, table_name, deadline=Deadline())
+    connection = psycopg2.connect(database_url)
+    try:
+        _write_rows(connection)
+        for user in users:
+            if user.cognito_user_id is None:
+                _write_sign_in(connection, cognito, user_pool_id, user)
+    finally:
+        connection.close()
+    write_conversations(repository, now)
+    return SeedReport(
+        handles=[user.user.handle for user in users if user.cognito_user_id is None],
+        password=PASSWORD,
+    )
+
+
+def write_conversations(repository: Repository, now: datetime) -> None:
+    """Write the message groups of the seed with their messages.
+
+    Raises
+    ------
+    SeedError
+        Two seeded users have another conversation already.
+    """
+    users = {user.user.handle: user.user for user in seed_users()}
+    for group in seed_message_groups():
+        _write_message_group(repository, group, users, now)
+
+
+def _write_rows(connection: psycopg2.extensions.connection) -> None:
+    try:
+        perform(connection, {"action": "seed", **seed_rows()})
+    except OperationError as error:
+        raise SeedError(str(error)) from error
+
+
+def _write_sign_in(
+    connection: psycopg2.extensions.connection,
+    cognito: "CognitoIdentityProviderClient",
+    user_pool_id: str,
+    user: SeedUser,
+) -> None:
+    """Make a sign-in, and link the user's row with it."""
+
+    def link(cognito_user_id: str) -> None:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE public.users SET cognito_user_id = %s WHERE uuid = %s",
+                (cognito_user_id, user.user.uuid),
+            )
+
+    try:
+        found = cognito.admin_get_user(UserPoolId=user_pool_id, Username=user.email)
+        attributes = found["UserAttributes"]
+    except cognito.exceptions.UserNotFoundException:
+        link("MOCK")  # PreSignUp lets nobody have a handle that is linked
+        made = cognito.admin_create_user(
+            UserPoolId=user_pool_id,
+            Username=user.email,
+            MessageAction="SUPPRESS",
+            UserAttributes=[
+                {"Name": "email", "Value": user.email},
+                {"Name": "email_verified", "Value": "true"},
+                {"Name": "name", "Value": user.user.display_name},
+                {"Name": "preferred_username", "Value": user.user.handle},
+            ],
+        )
+        attributes = made["User"]["Attributes"]
+    cognito.admin_set_user_password(
+        UserPoolId=user_pool_id, Username=user.email, Password=PASSWORD, Permanent=True
+    )
+    link(next(pair["Value"] for pair in attributes if pair["Name"] == "sub"))
+
+
+def _write_message_group(
+    repository: Repository,
+    group: SeedMessageGroup,
+    users: dict[str, User],
+    now: datetime,
+) -> None:
+    """Write the group with its last message, then all messages.
+
+    In this order a reader of the stream finds the group complete whatever message it sees.
+    """
+    existing = repository.get_members(group.uuid)
+    begins = existing.created_at if existing else group.begins(now)
+    messages = [
+        Message.from_sender(
+            users[handle],
+            message_group_uuid=group.uuid,
+            sk=keys.message_sk(
+                keys.Position(
+                    begins + number * BETWEEN_MESSAGES, str(uuid5(UUID(group.uuid), str(number)))
+                )
+            ),
+            message=text,
+        )
+        for number, (handle, text) in enumerate(group.messages)
+    ]
+    one, other = (users[handle] for handle in group.members)
+    standing = repository.create_message_group(
+        Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group.uuid),
+        Members(
+            message_group_uuid=group.uuid,
+            member_uuids=frozenset({one.uuid, other.uuid}),
+            created_at=begins,
+        ),
+        [
+            MessageGroupRow.for_owner(one.uuid, other=other, last=messages[-1]),
+            MessageGroupRow.for_owner(other.uuid, other=one, last=messages[-1]),
+        ],
+        messages[-1],
+    )
+    if isinstance(standing, Pair) and standing.message_group_uuid != group.uuid:
+        raise SeedError(
+            f"{one.handle} and {other.handle} have the conversation "
+            f"{standing.message_group_uuid}; the seed would make {group.uuid}. "
+            "Seed an empty table."
+        )
+    for message in messages:
+        repository.put_message(message)
+    for user in (one, other):
+        move_row(repository, user.uuid, group.uuid, advances(messages, user.uuid))
