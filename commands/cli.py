@@ -68,7 +68,7 @@ def _at(function: str, **settings: Any) -> tuple[str, dict[str, Any]]:
     return f"commands.{function}", settings
 
 
-app = _group("Operate Cruddur Messages: the running local cloud or, with `prod`, a stack on AWS.")
+app = _group("Operate Cruddur Messages: the running local cloud or, with --aws, a stack on AWS.")
 _ddb = _group(
     "The DynamoDB table.",
     {
@@ -96,9 +96,9 @@ _patterns = _group(
 _db = _group(
     "The directory of users, in PostgreSQL.",
     {
-        "create": _at("db.whole:create", changes=True, needs_stack=False),
-        "drop": _at("db.whole:drop", changes=True, needs_stack=False),
-        "setup": _at("db.whole:setup", changes=True, needs_stack=False),
+        "create": _at("db.lifecycle:create", changes=True, needs_stack=False),
+        "drop": _at("db.lifecycle:drop", changes=True, needs_stack=False),
+        "setup": _at("db.lifecycle:setup", changes=True, needs_stack=False),
         "schema-load": _at("db.schema:schema_load", changes=True),
         "migrate": _at("db.schema:migrate", changes=True),
         "seed": _at("db.schema:seed", changes=True),

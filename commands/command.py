@@ -1,7 +1,7 @@
 """What the commands have in common: where they work, how they print, and how they are named.
 
 A command is a function of a `Run` and of options of its own; `command` gives it the words on the
-command line with ``prod`` as the last, and the options that all commands have.
+command line, and the options that all commands have.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ class Run:
     Attributes
     ----------
     words
-        What stands on the command line, without `prod`.
+        The arguments on the command line that are no options.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Run:
             Nothing runs there.
         """
         target = self._find()
-        if target.is_prod:
+        if target.on_aws:
             typer.echo(target.name, err=True)
         return target
 
@@ -79,7 +79,7 @@ class Run:
         typer.Abort
             The answer is no, or there is nobody to ask.
         """
-        if self.target.is_prod and not self._yes:
+        if self.target.on_aws and not self._yes:
             typer.confirm(f"{what} Go on?", abort=True, err=True)
 
 
@@ -98,45 +98,44 @@ def command(
     Parameters
     ----------
     words
-        How the words before `prod` are called in the help; `least` and `most` say how many.
+        How the arguments are called in the help; `least` and `most` say how many there are.
     changes
         Something may be changed: there is --yes, and the function has to ask by `Run.confirm`.
     needs_stack
-        With prod there has to be a stack; otherwise an account is enough.
+        On AWS there has to be a stack; otherwise an account is enough.
     """
-    usage = f"{words} [prod]".strip()
 
     class Command(TyperCommand):
         """Its usage has the words as they are; typer would put brackets around all of them."""
 
         def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002  # typer names it
-            return ["[OPTIONS]", usage]
+            return ["[OPTIONS]", *([words] if words else [])]
 
     def typed(
         arguments: list[str] | None = None,
         *,
         as_json: bool = False,
         verbose: bool = False,
+        aws: bool = False,
         stack: str | None = None,
         yes: bool = False,
         **options: Any,
     ) -> None:
         rest, prod = targets.without_prod(arguments or [])
         if not least <= len(rest) <= most:
-            raise typer.BadParameter(f"the arguments are {usage}")
-        if stack and not prod:
-            raise typer.BadParameter("--stack goes with prod")
+            raise typer.BadParameter(f"the arguments are {words}" if words else "no arguments")
+        on_aws = aws or prod or stack is not None
         stack_name = stack or targets.STACK_NAME
 
         def find() -> Target:
-            if needs_stack or not prod:
-                found = targets.target(prod=prod, stack_name=stack_name)
+            if needs_stack or not on_aws:
+                found = targets.target(on_aws=on_aws, stack_name=stack_name)
             else:
                 found = targets.stack_or_account(stack_name)
             return dataclasses.replace(found, watch=watch) if verbose else found
 
         output = Output(as_json=as_json)
-        with reported_errors(prod=prod):
+        with reported_errors(on_aws=on_aws):
             function(Run(words=rest, find=find, output=output, yes=yes), **options)
 
     hidden = set() if changes else {"yes"}
@@ -153,7 +152,7 @@ def command(
 
 
 # Of all commands, below their options.
-_WHERE = "Works on AWS with prod as the last word, otherwise on the running local cloud."
+_WHERE = "Works on the running local cloud, or on AWS with --aws or --stack."
 
 _ARGUMENTS = inspect.Parameter(
     "arguments",
@@ -162,10 +161,7 @@ _ARGUMENTS = inspect.Parameter(
     annotation=Annotated[
         list[str] | None,
         typer.Argument(
-            hidden=True,  # the usage and the epilog say it better
-            autocompletion=lambda incomplete: [
-                word for word in [targets.PROD] if word.startswith(incomplete)
-            ],
+            hidden=True,  # the usage says it better
         ),
     ],
 )
@@ -190,8 +186,13 @@ _COMMON = [
     ),
     _option("verbose", bool, False, "--verbose", "Print the answers of AWS on stderr."),
     _option(
-        *("stack", str | None, None, "--stack"),
-        f"With prod: the name of the CloudFormation stack, {targets.STACK_NAME} if not given.",
+        *("aws", bool, False, "--aws"),
+        f"Work on AWS, on the stack {targets.STACK_NAME}. (The last word {targets.PROD} says the "
+        "same.)",
     ),
-    _option("yes", bool, False, "--yes", "With prod: do not ask before a change."),
+    _option(
+        *("stack", str | None, None, "--stack"),
+        "Work on AWS, on the CloudFormation stack of this name.",
+    ),
+    _option("yes", bool, False, "--yes", "On AWS: do not ask before a change."),
 ]

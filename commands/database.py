@@ -29,7 +29,7 @@ def perform(target: Target, action: str, **values: Any) -> Values:
         The same on AWS, or the function failed.
     """
     event = {"action": action, **values}
-    result = _perform_there(target, event) if target.is_prod else _perform_here(target, event)
+    result = _perform_there(target, event) if target.on_aws else _perform_here(target, event)
     if target.watch:
         target.watch(action, result)
     return result

@@ -30,8 +30,8 @@ def update_sg_rule(
     """
     if close and address:
         raise typer.BadParameter("give one of --address and --close")
-    if not run.target.is_prod:
-        raise CommandError("The local database needs no rule: add prod for the one on AWS.")
+    if not run.target.on_aws:
+        raise CommandError("The local database needs no rule: add --aws for the one on AWS.")
     group = require_public(run.target)
     network = None if close else _network(address or _own_address())
     ec2 = run.target.client("ec2")

@@ -1,7 +1,7 @@
-"""Where a command works: the running local cloud, or with `prod` the deployed stack.
+"""Where a command works: the running local cloud, or a deployed stack on AWS.
 
-The two cannot be confused. Without `prod` the endpoint and the keys come from the local cloud's
-stack.json, whatever the shell exports; with it, endpoints that the shell configures are ignored,
+The two cannot be confused. Locally the endpoint and the keys come from the local cloud's
+stack.json, whatever the shell exports. On AWS, endpoints that the shell configures are ignored,
 and the names of table and pool come from the stack's outputs.
 """
 
@@ -24,6 +24,7 @@ from botocore.exceptions import ClientError
 from commands.errors import CommandError
 
 ROOT = Path(__file__).resolve().parent.parent
+# As the last word of a command, in place of --aws: older notes and scripts have it.
 PROD = "prod"
 STACK_NAME = "cruddur-messages"
 
@@ -66,7 +67,7 @@ class Target:
     """
 
     name: str
-    is_prod: bool
+    on_aws: bool
     outputs: Mapping[str, str]
     session: boto3.Session
     config: Config
@@ -131,7 +132,7 @@ def without_prod(arguments: Sequence[str]) -> tuple[list[str], bool]:
     return list(arguments), False
 
 
-def target(*, prod: bool, stack_name: str = STACK_NAME) -> Target:
+def target(*, on_aws: bool, stack_name: str = STACK_NAME) -> Target:
     """Return where a command works.
 
     Raises
@@ -139,7 +140,7 @@ def target(*, prod: bool, stack_name: str = STACK_NAME) -> Target:
     TargetError
         Nothing runs there.
     """
-    return _deployed(stack_name) if prod else _local()
+    return _deployed(stack_name) if on_aws else _local()
 
 
 def stack_or_account(stack_name: str) -> Target:
@@ -151,12 +152,12 @@ def stack_or_account(stack_name: str) -> Target:
         There is no way to the account.
     """
     try:
-        return target(prod=True, stack_name=stack_name)
+        return target(on_aws=True, stack_name=stack_name)
     except NoStackError:
         session, config, account = _account()
     return Target(
         name=f"no stack {stack_name} in account {account}, region {session.region_name}",
-        is_prod=True,
+        on_aws=True,
         outputs={},
         session=session,
         config=config,
@@ -173,7 +174,7 @@ def _local() -> Target:
         raise TargetError("The local cloud is not running: start it with `make run`.") from None
     return Target(
         name="the local cloud",
-        is_prod=False,
+        on_aws=False,
         outputs={name: value for name, value in stack.items() if isinstance(value, str)},
         session=_session_of_no_shell(stack),
         config=_LOCAL,  # not through a proxy of the shell either
@@ -225,7 +226,7 @@ def _deployed(stack_name: str) -> Target:
     outputs = answer["Stacks"][0].get("Outputs", [])
     return Target(
         name=f"stack {stack_name} in account {account}, region {session.region_name}",
-        is_prod=True,
+        on_aws=True,
         outputs={output["OutputKey"]: output["OutputValue"] for output in outputs},
         session=session,
         config=config,

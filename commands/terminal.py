@@ -31,10 +31,10 @@ _EXPIRED |= {"InvalidClientTokenId", "RequestExpired"}
 
 
 @contextmanager
-def reported_errors(*, prod: bool) -> Iterator[None]:
+def reported_errors(*, on_aws: bool) -> Iterator[None]:
     """End a command with one sentence and exit status 1 where it cannot do its work.
 
-    `prod` tells who refuses or does not answer: AWS, or the engines of the local cloud.
+    `on_aws` tells who refuses or does not answer: AWS, or the engines of the local cloud.
     """
     try:
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
@@ -49,7 +49,7 @@ def reported_errors(*, prod: bool) -> Iterator[None]:
         ClientError,
         psycopg2.Error,
     ) as error:
-        typer.echo(_sentence(error) or (_of_aws(error) if prod else _of_local(error)), err=True)
+        typer.echo(_sentence(error) or (_of_aws(error) if on_aws else _of_local(error)), err=True)
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt:
         typer.echo("Interrupted: run the command again.", err=True)

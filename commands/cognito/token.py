@@ -59,7 +59,7 @@ def token(
     (handle,) = run.words
     if not password:
         password = (
-            typer.prompt("Password", hide_input=True, err=True) if run.target.is_prod else PASSWORD
+            typer.prompt("Password", hide_input=True, err=True) if run.target.on_aws else PASSWORD
         )
     found = access_token(
         run.target.client("cognito-idp"),
@@ -79,7 +79,7 @@ def _email(run: Run, handle: str) -> str:
     """
     if "@" in handle.lstrip("@"):
         return handle
-    if not run.target.is_prod:
+    if not run.target.on_aws:
         for user in seed_users():
             if user.user.handle == handle and user.cognito_user_id is None:
                 return user.email

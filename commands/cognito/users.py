@@ -44,7 +44,7 @@ def create_user(
     """
     (handle,) = run.words
     run.confirm(f"This makes the user {handle}.")
-    if not run.target.is_prod:
+    if not run.target.on_aws:
         password = password or PASSWORD
     user, made = _sign_in(run, handle, email, name or handle, quietly=bool(password))
     if user["preferred_username"].lower() != handle.lower():

@@ -15,7 +15,7 @@ from commands.seed import seed_rows
 def schema_load(run: Run) -> None:
     """Load the schema; on AWS, also make the users that the functions sign in as."""
     # Locally the server was made with them; one of the developer's own does without.
-    _apply(run, "schema-load" if run.target.is_prod else "migrate")
+    _apply(run, "schema-load" if run.target.on_aws else "migrate")
 
 
 def migrate(run: Run) -> None:

@@ -41,7 +41,7 @@ def connect(
 ) -> None:
     """Open psql on the database, with the psql of this project if you have none.
 
-    With prod, the database has to be public (DatabasePublic) and opened to your address by
+    On AWS the database has to be public (DatabasePublic) and opened to your address by
     bin/rds/update-sg-rule. --json only prints where it would connect.
     """
     if statement and run.output.as_json:
@@ -58,7 +58,7 @@ def connect(
 
 def _where(target: Target) -> tuple[str, Mapping[str, str]]:
     """Return psql's argument, and the secrets that do not belong on a command line."""
-    if not target.is_prod:
+    if not target.on_aws:
         return target.output("DatabaseUrl"), {}
     require_public(target)
     address = urlsplit(f"//{target.output('DatabaseAddress')}")

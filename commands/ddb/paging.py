@@ -50,7 +50,7 @@ class Reading:
 
 def cost(run: Run, reading: Reading) -> str:
     """Return what a reading has cost, to follow a number of rows; locally it costs nothing."""
-    return f", {reading.capacity:g} read units" if run.target.is_prod else ""
+    return f", {reading.capacity:g} read units" if run.target.on_aws else ""
 
 
 class BatchWriter:

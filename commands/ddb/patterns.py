@@ -157,7 +157,7 @@ def _print(run: Run, rows: _List, page: _Page, *, why_empty: Callable[[], str]) 
         run.output.line(_line(item, rows.sort), item)
     cursor = str(shown[-1][rows.sort]) if len(items) > page.limit else None
     if run.output.as_json:
-        units = {"read_units": reading.capacity} if run.target.is_prod else {}
+        units = {"read_units": reading.capacity} if run.target.on_aws else {}
         run.output.json({"summary": units | {"cursor": cursor}})
         return
     if empty:

@@ -80,7 +80,7 @@ def seed(
         )
     except TooManyGroupsError as error:
         raise typer.BadParameter(str(error)) from error
-    if reset and run.target.is_prod:
+    if reset and run.target.on_aws:
         raise CommandError("A table on AWS is not emptied: --reset is for the local cloud.")
     what = quantity(messages, "message") if messages else "the seeded messages"
     run.confirm(f"This writes {what}.")

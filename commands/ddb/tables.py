@@ -19,12 +19,12 @@ _STREAM_IS_LOST = (
 def schema_load(run: Run) -> None:
     """Make the table as template.yaml describes it.
 
-    An existing table is only compared. Refused with prod, since the stack makes the table there.
+    An existing table is only compared. Refused on AWS, where the stack makes the table.
     """
     # Takes a second: the template goes through SAM's translator.
     from local.template import create_table_arguments, read_stack, time_to_live  # noqa: PLC0415  # slow
 
-    if run.target.is_prod:
+    if run.target.on_aws:
         raise CommandError(
             "On AWS the stack makes the table: deploy it (sam deploy) instead of loading a schema."
         )
@@ -74,7 +74,7 @@ def list_tables(run: Run) -> None:
 def drop(run: Run) -> None:
     """Delete a table with all its items.
 
-    With prod, a table that a stack owns is refused; one that a deleted stack left can be dropped.
+    On AWS a table that a stack owns is refused; one that a deleted stack left can be dropped.
     """
     (name,) = run.words
     target = run.target
@@ -83,10 +83,10 @@ def drop(run: Run) -> None:
         table = dynamodb.describe_table(TableName=name)["Table"]
     except dynamodb.exceptions.ResourceNotFoundException as error:
         raise CommandError(f"There is no table {name}: see bin/ddb/list-tables.") from error
-    if target.is_prod:
+    if target.on_aws:
         _refuse_what_a_stack_owns(target, name)
     items = table.get("ItemCount", 0)
-    about = "about " if target.is_prod else ""
+    about = "about " if target.on_aws else ""
     what = f"This deletes the table {name} with {about}{quantity(items, 'item')}."
     run.confirm(what)
     typer.echo(what, err=True)

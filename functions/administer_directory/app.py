@@ -1,6 +1,6 @@
 """Load the schema, and do what operators ask for: the way to a private database.
 
-Invoked by ``provide_schema`` when a stack is deployed, and by the operator commands with ``prod``.
+Invoked by ``provide_schema`` when a stack is deployed, and by the operator commands on AWS.
 The function has no database user of its own, so that invoking it alone changes nothing: the event
 has ``username`` and ``password`` of the database's owner. Locally the URL has them. ``action``
 names one of `administration.operations`; without it the schema is loaded.

@@ -122,11 +122,11 @@ def local(
     """The local target, on moto; its outputs."""
     outputs["DatabaseUrl"] = database
 
-    def target(*, prod: bool, stack_name: str) -> Target:
-        assert not prod
+    def target(*, on_aws: bool, stack_name: str) -> Target:
+        assert not on_aws
         return Target(
             name="the local cloud",
-            is_prod=False,
+            on_aws=False,
             outputs=outputs,
             session=session,
             config=Config(),
@@ -142,7 +142,7 @@ def calls() -> Calls:
 
 
 @pytest.fixture
-def prod(
+def deployed(
     outputs: dict[str, str], database: str, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> dict[str, str]:
     """AWS with the stack `cruddur-messages`; its outputs. `calls` has every call to AWS."""
@@ -237,16 +237,16 @@ MISLEADING = {
 
 
 @pytest.mark.parametrize("exported", [{}, MISLEADING], ids=["plain shell", "misleading shell"])
-@pytest.mark.parametrize("word", ["", "prod"], ids=["local", "prod"])
-def test_local_and_prod_cannot_be_confused(
-    exported: dict[str, str], word: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("where", ["", "--aws", "--stack mine", "--stack mine prod", "prod"])
+def test_local_and_aws_cannot_be_confused(
+    exported: dict[str, str], where: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in list(os.environ):
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("LOCAL_STATE", str(tmp_path))
-    if word:
-        keys = {"AWS_ACCESS_KEY_ID": "of-prod", "AWS_SECRET_ACCESS_KEY": "x"}
+    if where:
+        keys = {"AWS_ACCESS_KEY_ID": "of-aws", "AWS_SECRET_ACCESS_KEY": "x"}
         for name, value in (keys | {"AWS_DEFAULT_REGION": "eu-west-1"}).items():
             monkeypatch.setenv(name, value)
     for name, value in exported.items():
@@ -257,11 +257,11 @@ def test_local_and_prod_cannot_be_confused(
         key = self._request_signer._credentials.access_key
         asked.append((self.meta.endpoint_url, key, self.meta.region_name))
         if operation == "Scan":
-            assert parameters["TableName"] == ("of-prod" if word else "of-local")
+            assert parameters["TableName"] == ("of-aws" if where else "of-local")
             return {"Items": []}
         return {
             "Account": "123456789012",
-            "Stacks": [{"Outputs": [{"OutputKey": "TableName", "OutputValue": "of-prod"}]}],
+            "Stacks": [{"Outputs": [{"OutputKey": "TableName", "OutputValue": "of-aws"}]}],
         }
 
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", answer)
@@ -271,12 +271,13 @@ def test_local_and_prod_cannot_be_confused(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         stack = {"EndpointUrl": url, "Region": "us-east-1", "TableName": "of-local"}
         (tmp_path / "stack.json").write_text(json.dumps(stack))
-        result = run("ddb", "scan", *([word] if word else []))
+        result = run("ddb", "scan", *where.split())
     assert result.exit_code == 0, result.output
-    if word:
+    if where:
         assert {host.rpartition(".eu-west-1.")[2] for host, _, _ in asked} == {"amazonaws.com"}
-        assert {key for _, key, _ in asked} == {exported.get("AWS_ACCESS_KEY_ID", "of-prod")}
-        assert "account 123456789012, region eu-west-1" in result.stderr
+        assert {key for _, key, _ in asked} == {exported.get("AWS_ACCESS_KEY_ID", "of-aws")}
+        name = "mine" if "mine" in where else "cruddur-messages"
+        assert f"stack {name} in account 123456789012, region eu-west-1" in result.stderr
     else:
         assert set(asked) == {(url, "test", "us-east-1")}
         assert "account" not in result.stderr
@@ -289,11 +290,11 @@ OWNED = [
 
 
 def test_what_a_stack_owns_is_refused_whatever_is_answered(
-    prod: dict[str, str], calls: Calls
+    deployed: dict[str, str], calls: Calls
 ) -> None:
     calls.clear()
     for command in OWNED:
-        assert sentence(run(*command.split(), "--yes", "prod")), command
+        assert sentence(run(*command.split(), "--yes", "--aws")), command
     assert all_reads(calls)
 
 
@@ -310,14 +311,14 @@ CHANGING = [
 
 
 def test_on_aws_nothing_is_changed_unless_the_answer_is_yes(
-    prod: dict[str, str], calls: Calls, stack: Stack
+    deployed: dict[str, str], calls: Calls, stack: Stack
 ) -> None:
     arguments: Any = create_table_arguments(stack) | {"TableName": "other"}
     boto3.client("dynamodb").create_table(**arguments)
-    public(prod)
+    public(deployed)
     calls.clear()
     for number, command in enumerate(CHANGING):
-        result = run(*command.split(), "prod", answer="n\n" if number % 2 else "")
+        result = run(*command.split(), "--aws", answer="n\n" if number % 2 else "")
         assert result.exit_code == 1, result.output
         assert f"stack cruddur-messages in {ACCOUNT}" in result.stderr
         assert "Go on?" in result.stderr
@@ -365,7 +366,7 @@ def test_no_way_to_aws(error: Exception, said: str, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(botocore.client.BaseClient, "_make_api_call", refuse)
-    assert said in sentence(run("cognito", "list-users", "prod"))
+    assert said in sentence(run("cognito", "list-users", "--aws"))
 
 
 @pytest.mark.parametrize(
@@ -390,9 +391,11 @@ def test_what_the_local_engine_says_is_not_called_the_word_of_aws(
     assert "AWS" not in heard
 
 
-def test_a_missing_table_is_not_to_be_made_by_hand_on_aws(prod: dict[str, str]) -> None:
-    prod["TableName"] = "none"
-    assert sentence(run("ddb", "scan", "prod")) == "There is no such table: deploy the stack again."
+def test_a_missing_table_is_not_to_be_made_by_hand_on_aws(deployed: dict[str, str]) -> None:
+    deployed["TableName"] = "none"
+    assert (
+        sentence(run("ddb", "scan", "--aws")) == "There is no such table: deploy the stack again."
+    )
 
 
 def test_whoever_waits_is_told_what_for_and_not_for_ever(
@@ -416,14 +419,16 @@ def test_whoever_waits_is_told_what_for_and_not_for_ever(
     assert gave_up.startswith("The local cloud does not answer")
 
 
-def test_no_stack_and_a_stack_without_what_is_needed(prod: dict[str, str], calls: Calls) -> None:
-    said = sentence(run("ddb", "scan", "--stack", "other", "prod"))
+def test_no_stack_and_a_stack_without_what_is_needed(
+    deployed: dict[str, str], calls: Calls
+) -> None:
+    said = sentence(run("ddb", "scan", "--stack", "other", "--aws"))
     assert "no stack other" in said
     assert "AWS_REGION" in said
     for command in ("db connect", "rds update-sg-rule"):
-        assert "DatabasePublic=true" in sentence(run(*command.split(), "--yes", "prod"))
-    del prod["AdministerDirectoryFunction"]
-    assert "AdministerDirectoryFunction" in sentence(run("db", "sessions", "prod"))
+        assert "DatabasePublic=true" in sentence(run(*command.split(), "--yes", "--aws"))
+    del deployed["AdministerDirectoryFunction"]
+    assert "AdministerDirectoryFunction" in sentence(run("db", "sessions", "--aws"))
 
 
 def test_an_interrupted_command_says_so(
@@ -472,11 +477,11 @@ def test_a_table_of_another_shape_is_not_taken_for_ours(
 
 
 def test_on_aws_a_table_that_no_stack_owns_can_be_dropped(
-    prod: dict[str, str], dynamodb: "DynamoDBClient", stack: Stack
+    deployed: dict[str, str], dynamodb: "DynamoDBClient", stack: Stack
 ) -> None:
     arguments: Any = create_table_arguments(stack) | {"TableName": "left-over"}
     dynamodb.create_table(**arguments)
-    dropped = run("ddb", "drop", "left-over", "--stack", "gone", "prod", answer="y\n")
+    dropped = run("ddb", "drop", "left-over", "--stack", "gone", "--aws", answer="y\n")
     assert dropped.exit_code == 0, dropped.output
     assert f"no stack gone in {ACCOUNT}" in dropped.stderr
     assert dynamodb.list_tables()["TableNames"] == [TABLE]
@@ -729,41 +734,43 @@ def test_ids_can_change_places_with_relink(people: dict[str, str], database: str
 
 
 def test_a_private_database_is_reached_through_the_schema_function(
-    prod: dict[str, str], database: str, calls: Calls, monkeypatch: pytest.MonkeyPatch
+    deployed: dict[str, str], database: str, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert "failed with OperationalError" in sentence(run("db", "sessions", "prod"))
+    assert "failed with OperationalError" in sentence(run("db", "sessions", "--aws"))
     monkeypatch.setattr(targets, "_local", lambda: pytest.fail("it went to the local cloud"))
     connection = psycopg2.connect(database.rpartition("/")[0] + "/postgres")
     connection.autocommit = True
     connection.cursor().execute("CREATE DATABASE commands_test")
     connection.close()
-    yes = ("--json", "--yes", "prod")
+    yes = ("--json", "--yes", "--aws")
     assert "schema is not loaded" in sentence(run("db", "seed", *yes))
     assert lines(run("db", "schema-load", *yes))[0]["applied"]
     assert lines(run("db", "migrate", *yes)) == [{"applied": []}]
     assert lines(run("db", "seed", *yes)) == [{"users": 6, "activities": 1}]
-    assert lines(run("db", "sessions", "--json", "prod")) == []
+    assert lines(run("db", "sessions", "--json", "--aws")) == []
     for user in seed_users():
-        make_sign_in(prod["UserPoolId"], user.user.handle)
+        make_sign_in(deployed["UserPoolId"], user.user.handle)
     linked = run("db", "update_cognito_user_ids", *yes)
     assert set(states(linked).values()) == {"updated", "linked_otherwise"}
     assert run("db", "set-cognito-id", "reef", "MOCK", *yes).exit_code == 0
     assert run("ddb", "seed", *yes).exit_code == 0
-    *page, last = lines(run("ddb", "patterns", "list-conversations", "reef", "--json", "prod"))
+    *page, last = lines(run("ddb", "patterns", "list-conversations", "reef", "--json", "--aws"))
     assert len(page) == 1
     assert last["summary"]["read_units"] > 0
-    assert run("ddb", "scan", "prod").stderr.endswith(" read units.\n")
+    assert run("ddb", "scan", "--aws").stderr.endswith(" read units.\n")
     assert lines(run("db", "kill-all", *yes)) == [{"ended": 0}]
     invoked = [json.loads(sent["Payload"]) for name, sent in calls if name == "Invoke"]
     assert {"schema-load", "migrate", "seed", "sessions"} <= {event["action"] for event in invoked}
     assert all("password" not in event for event in invoked)
 
 
-def test_the_schema_function_is_given_the_owners_secret(prod: dict[str, str], calls: Calls) -> None:
+def test_the_schema_function_is_given_the_owners_secret(
+    deployed: dict[str, str], calls: Calls
+) -> None:
     secret = json.dumps({"username": "owner", "password": "hidden"})
     made = boto3.client("secretsmanager").create_secret(Name="owner", SecretString=secret)
-    prod["DatabaseSecretArn"] = made["ARN"]
-    result = run("db", "sessions", "--verbose", "prod")
+    deployed["DatabaseSecretArn"] = made["ARN"]
+    result = run("db", "sessions", "--verbose", "--aws")
     assert result.exit_code == 1  # the test's server speaks no TLS
     ((_, sent),) = [call for call in calls if call[0] == "Invoke"]
     event = json.loads(sent["Payload"])
@@ -786,13 +793,13 @@ def public(outputs: dict[str, str]) -> str:
 
 
 def test_connect_becomes_psql_and_shows_no_password(
-    prod: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Any] = []
     monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
-    public(prod)
+    public(deployed)
     monkeypatch.setattr(shutil, "which", lambda _: None)  # so it is the bundled one
-    assert run("db", "connect", "-c", "SELECT 1", "--yes", "prod").exit_code == 0
+    assert run("db", "connect", "-c", "SELECT 1", "--yes", "--aws").exit_code == 0
     ((_, words, environment),) = started
     assert os.access(words[0], os.X_OK)
     assert words[1:4] == ["--no-psqlrc", "--command", "SELECT 1"]
@@ -800,14 +807,14 @@ def test_connect_becomes_psql_and_shows_no_password(
     assert "sslmode=verify-full" in words[-1]
     assert "hidden" not in str(words)
     assert environment["PGPASSWORD"] == "hidden"
-    (shown,) = lines(run("db", "connect", "--json", "prod"))
+    (shown,) = lines(run("db", "connect", "--json", "--aws"))
     assert "hidden" not in str(shown)
 
 
 def test_the_security_group_is_opened_replaced_and_closed(
-    prod: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    group = public(prod)
+    group = public(deployed)
     ec2 = boto3.client("ec2")
     others: Any = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432}
     others["IpRanges"] = [{"CidrIp": "198.51.100.1/32", "Description": "somebody else's"}]
@@ -824,20 +831,20 @@ def test_the_security_group_is_opened_replaced_and_closed(
     command = ("rds", "update-sg-rule", "--yes")
     monkeypatch.setattr(rds, "_own_address", lambda: "192.0.2.7")
     for _ in range(2):
-        assert run(*command, "prod").exit_code == 0
+        assert run(*command, "--aws").exit_code == 0
         assert open_to() == {"192.0.2.7/32"}
-    assert run(*command, "--address", "192.0.2.8", "prod").exit_code == 0
+    assert run(*command, "--address", "192.0.2.8", "--aws").exit_code == 0
     assert open_to() == {"192.0.2.8/32"}
-    assert run(*command, "--address", "2001:db8::1", "prod").exit_code == 0
+    assert run(*command, "--address", "2001:db8::1", "--aws").exit_code == 0
     assert open_to() == {"2001:db8::1/128"}
-    assert run(*command, "--address", "not one", "prod").exit_code == 2
+    assert run(*command, "--address", "not one", "--aws").exit_code == 2
     for _ in range(2):
-        assert run(*command, "--close", "prod").exit_code == 0
+        assert run(*command, "--close", "--aws").exit_code == 0
         assert open_to() == set()
 
 
 def test_locally_there_is_no_security_group(local: dict[str, str]) -> None:
-    assert "add prod" in sentence(run("rds", "update-sg-rule"))
+    assert "add --aws" in sentence(run("rds", "update-sg-rule"))
 
 
 # Sign-ins.
@@ -877,13 +884,13 @@ def test_a_handle_that_is_somebody_elses_leaves_no_sign_in(people: dict[str, str
 
 
 def test_on_aws_a_token_asks_for_the_password(
-    prod: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    deployed: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    id_ = make_sign_in(prod["UserPoolId"], "reef")
+    id_ = make_sign_in(deployed["UserPoolId"], "reef")
     boto3.client("cognito-idp").admin_set_user_password(
-        UserPoolId=prod["UserPoolId"], Username=id_, Password="Secret-1234", Permanent=True
+        UserPoolId=deployed["UserPoolId"], Username=id_, Password="Secret-1234", Permanent=True
     )
     for who in ("reef", "reef@example.com"):
-        result = run("cognito", "token", who, "prod", answer="Secret-1234\n")
+        result = run("cognito", "token", who, "--aws", answer="Secret-1234\n")
         assert result.exit_code == 0, result.output
         assert result.stdout.strip().count(".") == 2

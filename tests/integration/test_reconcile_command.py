@@ -35,11 +35,11 @@ LONG_AGO = minute(-60 * 24 * 300)
 type Command = Callable[..., Result]
 
 
-def moto_target(table_name: str, *, prod: bool = False) -> Target:
+def moto_target(table_name: str, *, on_aws: bool = False) -> Target:
     session = boto3.Session(region_name="us-east-1")
     return Target(
         name="stack cruddur-messages in account 123456789012, region us-east-1",
-        is_prod=prod,
+        on_aws=on_aws,
         outputs={
             "TableName": table_name,
             "FailedRecordsQueueUrl": "https://sqs.us-east-1.amazonaws.com/123456789012/failures",
@@ -55,7 +55,7 @@ def command(
 ) -> Command:
     """`bin/ddb/reconcile`, on moto's table."""
     monkeypatch.setattr(
-        targets, "target", lambda *, prod, stack_name: moto_target(table_name, prod=prod)
+        targets, "target", lambda *, on_aws, stack_name: moto_target(table_name, on_aws=on_aws)
     )
 
     def invoke(*arguments: str, answer: str | None = None) -> Result:
@@ -237,12 +237,12 @@ def test_an_interrupted_scan_says_to_run_it_again(
 def test_prod_is_named_and_asked_for(command: Command, repository: Repository) -> None:
     group = unequal(repository)
     for answer in ("n\n", ""):
-        refused = command("prod", answer=answer)
+        refused = command("--aws", answer=answer)
         assert refused.exit_code == 1
         assert "account 123456789012, region us-east-1" in refused.stderr
-    assert command(group, "--dry-run", "prod").stdout.count("row_behind") == 2
-    assert command(group, "prod", answer="y\n").exit_code == 0
-    assert command("--yes", "--json", "prod").exit_code == 0
+    assert command(group, "--dry-run", "--aws").stdout.count("row_behind") == 2
+    assert command(group, "--aws", answer="y\n").exit_code == 0
+    assert command("--yes", "--json", "--aws").exit_code == 0
 
 
 def test_no_permission_is_one_sentence(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,7 +287,7 @@ def test_what_a_killed_local_cloud_left_is_refused(shell: Path) -> None:
     stack = {"EndpointUrl": f"http://127.0.0.1:{port}", "Region": "us-east-1"}
     (shell / "stack.json").write_text(json.dumps(stack))
     with pytest.raises(TargetError, match="not running"):
-        targets.target(prod=False)
+        targets.target(on_aws=False)
 
 
 def test_local_is_local_whatever_the_shell_exports(shell: Path) -> None:
@@ -304,7 +304,7 @@ def test_local_is_local_whatever_the_shell_exports(shell: Path) -> None:
             "Pid": 1,
         }
         (shell / "stack.json").write_text(json.dumps(stack))
-        target = targets.target(prod=False)
+        target = targets.target(on_aws=False)
         for service in ("dynamodb", "dynamodbstreams", "sqs", "cognito-idp"):
             client = target.client(service)
             assert client.meta.endpoint_url == url
@@ -340,20 +340,20 @@ def test_prod_is_the_stack_whatever_endpoints_the_shell_configures(
 ) -> None:
     monkeypatch.delenv("AWS_PROFILE")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    target = targets.target(prod=True, stack_name="mine")
-    assert target.is_prod
+    target = targets.target(on_aws=True, stack_name="mine")
+    assert target.on_aws
     assert target.output("TableName") == "theirs"
     assert target.client("dynamodb").meta.endpoint_url.endswith(".eu-west-1.amazonaws.com")
     assert all(url.endswith(".eu-west-1.amazonaws.com") for url in cloudformation)
     assert target.name == "stack mine in account 123456789012, region eu-west-1"
     with pytest.raises(TargetError, match="no stack other in account 123456789012"):
-        targets.target(prod=True, stack_name="other")
+        targets.target(on_aws=True, stack_name="other")
 
 
 def test_prod_without_a_region_or_a_profile_is_one_sentence(
     shell: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    result = CliRunner().invoke(app, ["ddb", "reconcile", "prod"])
+    result = CliRunner().invoke(app, ["ddb", "reconcile", "--aws"])
     assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
     assert "somebody-elses" in result.stderr
     monkeypatch.delenv("AWS_PROFILE")
@@ -363,6 +363,6 @@ def test_prod_without_a_region_or_a_profile_is_one_sentence(
     for exported in (None, ""):
         if exported is not None:
             monkeypatch.setenv("AWS_DEFAULT_REGION", exported)
-        result = CliRunner().invoke(app, ["ddb", "reconcile", "prod"])
+        result = CliRunner().invoke(app, ["ddb", "reconcile", "--aws"])
         assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
         assert "No AWS region" in result.stderr

@@ -49,7 +49,7 @@ def operated(
 
 
 def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operated) -> None:
-    target = targets.target(prod=False)
+    target = targets.target(on_aws=False)
     client, name = target.client("dynamodb"), target.output("TableName")
     repository = Repository(client, name, deadline=Deadline())
     sender = User(uuid=seed_users()[0].user.uuid, handle="grahams", display_name="Grahams")

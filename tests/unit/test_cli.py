@@ -78,22 +78,22 @@ def test_help_says_what_it_does_and_what_all_commands_take(path: tuple[str, ...]
     result = CliRunner().invoke(app, [*path, "--help"])
     assert result.exit_code == 0
     assert re.search(r"\n\n  [A-Z]", result.stdout)
-    for shown in ("prod", "--json", "--verbose", "--stack"):
+    for shown in ("--aws", "--stack", "prod", "--json", "--verbose"):
         assert shown in result.stdout, shown
 
 
 @pytest.mark.parametrize(
     ("command", "usage"),
     [
-        ("ddb scan", "[prod]"),
-        ("ddb drop", "TABLE [prod]"),
-        ("db set-cognito-id", "HANDLE ID [prod]"),
-        ("ddb reconcile", "[MESSAGE_GROUP_UUID] [prod]"),
+        ("ddb scan", ""),
+        ("ddb drop", "TABLE"),
+        ("db set-cognito-id", "HANDLE ID"),
+        ("ddb reconcile", "[MESSAGE_GROUP_UUID]"),
     ],
 )
 def test_a_required_word_has_no_brackets(command: str, usage: str) -> None:
     help_ = CliRunner().invoke(app, [*command.split(), "--help"]).stdout
-    assert help_.splitlines()[0] == f"Usage: root {command} [OPTIONS] {usage}"
+    assert help_.splitlines()[0] == f"Usage: root {command} [OPTIONS] {usage}".rstrip()
 
 
 CHANGES_NOTHING = {"list-tables", "scan", "get-conversation", "list-conversations"}
@@ -114,6 +114,7 @@ def test_what_may_change_something_can_be_told_not_to_ask(path: tuple[str, ...])
         "ddb drop",
         "ddb drop prod",
         "ddb drop prod cruddur-messages",
+        "ddb drop --aws",
         "ddb seed --messages many",
         "ddb seed --messages 10 --users 2 --groups 2",
         "ddb seed --messages 10 --groups 11",
@@ -127,8 +128,7 @@ def test_what_may_change_something_can_be_told_not_to_ask(path: tuple[str, ...])
         "ddb seed --random-seed 5",
         "db seed --random-seed 5",
         "db connect --json --command x",
-        "ddb scan --stack other",
-        "rds update-sg-rule --address 192.0.2.7 --close prod",
+        "rds update-sg-rule --address 192.0.2.7 --close --aws",
         "db connect --json-please",
         "cognito create-user somebody",
         "cognito token",
@@ -144,7 +144,7 @@ def test_wrong_use_is_two_and_nothing_is_touched(
     assert result.stdout == ""
 
 
-def test_completion_knows_commands_options_and_prod() -> None:
+def test_completion_knows_commands_and_options() -> None:
     def complete(line: str) -> list[str]:
         environment = {"_CRUDDUR_COMPLETE": "complete_bash", "COMP_WORDS": line}
         environment["COMP_CWORD"] = str(len(line.split(" ")) - 1)
@@ -155,7 +155,7 @@ def test_completion_knows_commands_options_and_prod() -> None:
     assert "get-conversation" in complete("cruddur ddb patterns ")
     names = ["setup", "schema-load", "seed", "sessions", "set-cognito-id"]
     assert complete("cruddur db s") == names
-    assert "prod" in complete("cruddur ddb scan ")
+    assert "--aws" in complete("cruddur ddb scan --a")
     assert "--random-seed" in complete("cruddur ddb seed --r")
 
 

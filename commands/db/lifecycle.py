@@ -18,7 +18,7 @@ _MAINTENANCE = "postgres"
 
 
 def create(run: Run) -> None:
-    """Make an empty database. Refused with prod, since the stack makes it there."""
+    """Make an empty database. Refused on AWS, where the stack makes it."""
     url = _local_url(run)
     name = _name(url)
     try:
@@ -29,7 +29,7 @@ def create(run: Run) -> None:
 
 
 def drop(run: Run) -> None:
-    """Drop the database with all users. Refused with prod, since the stack owns it there.
+    """Drop the database with all users. Refused on AWS, where the stack owns it.
 
     It ends all sessions on the database; the functions connect again by themselves.
     """
@@ -52,7 +52,7 @@ def setup(run: Run) -> None:
 
 
 def _local_url(run: Run) -> str:
-    if run.target.is_prod:
+    if run.target.on_aws:
         raise CommandError(
             "On AWS the stack owns the database: it is made and deleted with it; "
             "bin/db/migrate and bin/db/seed work there."
