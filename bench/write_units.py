@@ -8,17 +8,18 @@ characters, and for the longest that there are, from people with the longest nam
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 from bench.engine import TABLE, Engine, Meter, engine
 from directory.users import MAX_DISPLAY_NAME_CHARS
 from messaging import keys, message_groups
 from messaging.bodies import MAX_MESSAGE_CHARS
+from messaging.entities import Message
 from messaging.message_groups import SendRequest, SendResult
-from messaging.repository import Repository
+from messaging.repository import Repository, to_dynamodb
 from messaging.stream import StreamProcessor
 from runtime.user import User
-from tests.fakes.records import inserted
 
 BATCHES = (1, 2, 3, 10)
 # The longest that a sign-up may choose (HANDLE in directory.users).
@@ -71,6 +72,16 @@ def line(what: str, meter: Meter) -> None:
     print(f"| {what} | {numbers} | {calls} |")
 
 
+def record(message: Message) -> dict[str, Any]:
+    """Return the stream's record of a new message, as far as the function reads it."""
+    item = to_dynamodb(message.to_item())
+    key = {name: item[name] for name in ("pk", "sk")}
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {"Keys": key, "NewImage": item, "SequenceNumber": message.sk},
+    }
+
+
 def measure(running: Engine, people: tuple[User, User], text: str) -> None:
     """Print both tables for one kind of message."""
     repository, meter = running.repository()
@@ -79,7 +90,7 @@ def measure(running: Engine, people: tuple[User, User], text: str) -> None:
 
     def move(*sent: SendResult) -> Meter:
         meter.take()
-        processor.process(inserted(*(one.message for one in sent)))
+        processor.process([record(one.message) for one in sent])
         return meter.take()
 
     print("| | table | rows' index | list index | together | calls |\n|---|---|---|---|---|---|")

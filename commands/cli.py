@@ -101,7 +101,7 @@ _db = _group(
         "setup": _at("db.lifecycle:setup", changes=True, needs_stack=False),
         "schema-load": _at("db.schema:schema_load", changes=True),
         "migrate": _at("db.schema:migrate", changes=True),
-        "seed": _at("db.schema:seed", changes=True),
+        "seed": _at("db.seed:seed", changes=True),
         "connect": _at("db.sessions:connect", changes=True),
         "sessions": _at("db.sessions:sessions"),
         "kill-all": _at("db.sessions:kill_all", changes=True),

@@ -22,6 +22,7 @@ from administration.operations import OperationError
 from commands.errors import CommandError
 from local.errors import LocalError
 from runtime.errors import TryAgainError
+from seed.writing import SeedError
 
 FAILURE = 1
 INTERRUPTED = 130
@@ -44,6 +45,7 @@ def reported_errors(*, on_aws: bool) -> Iterator[None]:
         CommandError,
         LocalError,
         OperationError,
+        SeedError,
         TryAgainError,
         BotoCoreError,
         ClientError,
@@ -59,7 +61,7 @@ def reported_errors(*, on_aws: bool) -> Iterator[None]:
 def _sentence(error: Exception) -> str | None:
     """Return what is the same wherever the command works."""
     match error:
-        case CommandError() | LocalError() | OperationError():
+        case CommandError() | LocalError() | OperationError() | SeedError():
             return str(error)
         case TryAgainError():
             return "The table does not answer for now: run the command again."

@@ -16,8 +16,7 @@ from datetime import UTC, datetime
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
-from commands.schema import load_schema
-from commands.seed import SeedError, SeedReport, seed
+from administration.operations import perform_at
 from local.authorizer import JwtAuthorizer, fetch_keys
 from local.aws_endpoint import AwsEndpoint, Triggers
 from local.console import say
@@ -33,6 +32,7 @@ from local.settings import CREDENTIALS, ROOT, Settings
 from local.state import StateFolder
 from local.streams import StreamReader
 from local.template import Function, Stack, read_stack
+from seed.writing import SeedError, SeedReport, write_examples
 
 __all__ = ["DEVELOPMENT", "Cloud", "Engines"]
 
@@ -202,14 +202,14 @@ class Cloud:
         # The sign-ins go the way of every client, so that the triggers see them.
         clients = self._clients(endpoint_url)
         try:
-            load_schema(database_url)
+            perform_at(database_url, {"action": "migrate"})
             say("local: the schema is loaded")
             table_name = _id_of(stack, "AWS::DynamoDB::Table")
             pool_id = _id_of(stack, "AWS::Cognito::UserPool")
             if self._settings.keeps_all:
                 repair_users(clients.cognito, pool_id, database_url)
                 repair_lists(clients.dynamodb, table_name)
-            report = seed(
+            report = write_examples(
                 dynamodb=clients.dynamodb,
                 cognito=clients.cognito,
                 table_name=table_name,

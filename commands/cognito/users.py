@@ -11,7 +11,7 @@ from commands import database
 from commands.cognito.pool import attributes_of, list_sign_ins
 from commands.command import Run
 from commands.errors import CommandError
-from commands.seed import PASSWORD
+from seed.examples import PASSWORD
 
 
 def list_users(run: Run) -> None:

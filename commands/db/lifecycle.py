@@ -9,7 +9,8 @@ from psycopg2 import errors, sql
 from commands import database
 from commands.cognito.link import fail_unless, link_sign_ins
 from commands.command import Run
-from commands.db.schema import schema_load, seed
+from commands.db.schema import schema_load
+from commands.db.seed import seed
 from commands.errors import CommandError
 from commands.output import quantity
 

@@ -12,6 +12,7 @@ from commands import database
 from commands.command import Run
 from commands.errors import CommandError
 from commands.output import quantity
+from commands.postgresql import programs_folder
 from commands.targets import Target
 from directory.config import RDS_CERTIFICATES
 
@@ -89,6 +90,6 @@ def require_public(target: Target) -> str:
 def _psql() -> str:
     if found := shutil.which("psql"):
         return found
-    from local.postgres import binaries_folder  # noqa: PLC0415  # only where it is needed
-
-    return str(binaries_folder() / "psql")
+    if folder := programs_folder():
+        return str(folder / "psql")
+    raise CommandError("There is no psql: run `make setup`.")

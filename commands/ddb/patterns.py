@@ -13,10 +13,10 @@ from commands.command import Run
 from commands.ddb.paging import Reading, cost
 from commands.errors import CommandError
 from commands.output import quantity
-from commands.seed import seed_message_groups
 from messaging import keys
 from messaging.entities import Item, Pair
 from messaging.repository import from_dynamodb, to_dynamodb
+from seed.examples import seed_message_groups
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 

@@ -1,4 +1,4 @@
-"""``bin/ddb/seed``: the conversations of db/seed, or any number for load tests."""
+"""``bin/ddb/seed``: the example conversations, or any number of messages for load tests."""
 
 import itertools
 import time
@@ -11,21 +11,22 @@ import typer
 from rich.progress import Progress
 
 from commands.command import Run
-from commands.ddb.load import (
-    DEFAULT_RANDOM_SEED,
-    LoadGroup,
-    TooManyGroupsError,
-    load_groups,
-    load_messages,
-)
 from commands.ddb.paging import BATCH_ITEMS, BatchWriter, Reading
 from commands.errors import CommandError
 from commands.output import quantity
 from commands.parallel import in_parallel
-from commands.seed import seed_message_groups, write_conversations
 from commands.terminal import progress_bar
 from messaging.repository import Repository
 from runtime.deadline import Deadline
+from seed.examples import seed_message_groups
+from seed.generated import (
+    DEFAULT_RANDOM_SEED,
+    GeneratedGroup,
+    TooManyGroupsError,
+    generated_groups,
+    generated_messages,
+)
+from seed.writing import write_conversations
 
 _WORKERS = 4
 # Of a load.
@@ -72,7 +73,7 @@ def seed(
     if not messages:
         run.refuse_without("--messages", users=users, groups=groups, random_seed=random_seed)
     try:
-        load = messages and load_groups(
+        load = messages and generated_groups(
             users=_USERS if users is None else users,
             groups=_GROUPS if groups is None else groups,
             messages=messages,
@@ -128,11 +129,11 @@ class _Table:
         batches = itertools.batched(reading.items(), BATCH_ITEMS, strict=False)
         yield from in_parallel(writer.delete, batches, workers=self.workers)
 
-    def make_groups(self, groups: list[LoadGroup], bar: Progress) -> None:
+    def make_groups(self, groups: list[GeneratedGroup], bar: Progress) -> None:
         """Write the groups before their messages: a reader of the stream finds them complete."""
         repository = self.repository
 
-        def make(group: LoadGroup) -> int:
+        def make(group: GeneratedGroup) -> int:
             last = group.message(group.messages - 1)
             repository.create_message_group(group.pair(), group.members(), group.rows(), last)
             return 1
@@ -141,10 +142,10 @@ class _Table:
         for _ in _counted(bar, "groups", len(groups), made):
             pass
 
-    def put(self, groups: list[LoadGroup]) -> Iterator[int]:
+    def put(self, groups: list[GeneratedGroup]) -> Iterator[int]:
         """Write the messages of groups; yield how many at a time."""
         writer = BatchWriter(self.client, self.name)
-        items = (message.to_item() for message in load_messages(groups))
+        items = (message.to_item() for message in generated_messages(groups))
         batches = itertools.batched(items, BATCH_ITEMS, strict=False)
         yield from in_parallel(writer.put, batches, workers=self.workers)
 

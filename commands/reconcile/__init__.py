@@ -2,7 +2,7 @@
 
 ::
 
-    run          whole table · one group · what was parked · what was given up
+    run          whole table · one group · what was parked · failure queue
      ├── survey        one scan of the table
      ├── destination   ranges of the stream in the failure queue
      └── group         read one group, plan, write, read again

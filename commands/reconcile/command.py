@@ -85,7 +85,7 @@ def reconcile(
         run.confirm("This repairs group rows, MEMBERS, PAIR, and keys of messages.")
     table = Table(target.client("dynamodb"), target.output("TableName"), deadline=Deadline())
     reconciler = Reconciler(
-        table, rules=rules if group or is_whole else runs.given_up(rules), dry_run=dry_run
+        table, rules=rules if group or is_whole else runs.without_lag(rules), dry_run=dry_run
     )
     report = _Report(as_json=run.output.as_json, dry_run=dry_run)
     with progress_bar() as bar:
@@ -99,7 +99,7 @@ def reconcile(
             if destination == OWN_QUEUE:
                 url = target.output("FailedRecordsQueueUrl")
             queue = Destination(target.client("sqs"), target.client("dynamodbstreams"), url)
-            results = runs.given_up_ranges(reconciler, queue, progress=steps)
+            results = runs.failure_queue(reconciler, queue, progress=steps)
         else:
             results = runs.whole_table(
                 reconciler, resume_from=first, workers=workers, progress=steps

@@ -1,4 +1,4 @@
-"""What reconcile is asked to do: one group, the whole table, what was parked, what was given up.
+"""What reconcile is asked to do: one group, the whole table, what was parked, the failure queue.
 
 Each of these yields a `Result` a group, in an order that lets an interrupted run go on.
 """
@@ -42,8 +42,11 @@ class Progress:
     advance: Callable[[int], None] = lambda _steps: None
 
 
-def given_up(rules: Rules) -> Rules:
-    """Return the rules for what the stream's function has let go of: nothing is young there."""
+def without_lag(rules: Rules) -> Rules:
+    """Return the rules for records that the stream's function does not try again.
+
+    Nothing moves their rows any more, so that no difference counts as young.
+    """
     return replace(rules, lag=timedelta(0))
 
 
@@ -127,7 +130,7 @@ def _group_of_parked(item: Item) -> str | None:
         return None
 
 
-def given_up_ranges(
+def failure_queue(
     reconciler: Reconciler,
     destination: Destination,
     *,

@@ -17,11 +17,11 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
-from commands.seed import seed_message_groups, seed_users
 from messaging import keys
 from messaging.entities import Item, Message
 from messaging.errors import UnreadableItemError
 from messaging.repository import from_dynamodb, to_dynamodb
+from seed.examples import seed_message_groups, seed_users
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

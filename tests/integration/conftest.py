@@ -16,7 +16,7 @@ import pytest
 from moto import mock_aws
 
 from administration import database_users
-from commands.schema import load_schema
+from administration.operations import perform_at
 from local.postgres import Postgres
 from local.processes import free_port
 from local.state import StateFolder
@@ -56,7 +56,7 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     postgres = Postgres(state=state, port=free_port(0, "POSTGRES_PORT"))
     try:
         postgres.wait()
-        load_schema(postgres.url)
+        perform_at(postgres.url, {"action": "migrate"})
         yield postgres.url
     finally:
         postgres.stop()

@@ -175,14 +175,14 @@ class History(RuleBasedStateMachine):
         batch = self.stream[: self.delivered][start : start + size]
         self.update(batch[::-1] if backwards else batch)
 
-    @rule(given_up=st.booleans())
-    def reconcile(self, given_up: bool) -> None:
+    @rule(at_once=st.booleans())
+    def reconcile(self, at_once: bool) -> None:
         """An operator repairs the whole table, now or with a minute's patience."""
         client: Any = self.client
         rules = Rules()
         reconciler = Reconciler(
             Table(client, self.table_name, deadline=Deadline(), sleep=lambda _: None),
-            rules=run.given_up(rules) if given_up else rules,
+            rules=run.without_lag(rules) if at_once else rules,
             now=lambda: minute(self.clock),
             sleep=lambda _: None,
         )

@@ -30,9 +30,9 @@ from typer.testing import CliRunner, Result
 from commands import output, rds, targets
 from commands.cli import app
 from commands.output import Output
-from commands.seed import seed_users
 from commands.targets import Target
 from local.template import Stack, create_table_arguments
+from seed.examples import seed_users
 from tests.fakes.gateway import Context
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from commands.seed import seed_users, write_conversations
 from local.template import Stack
 from messaging import keys
 from messaging.repository import Repository
+from seed.examples import seed_users
+from seed.writing import write_conversations
 from tests.fakes import sample_events
 from tests.fakes.gateway import Context
 from tests.fakes.records import record

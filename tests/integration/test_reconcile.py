@@ -628,7 +628,7 @@ def test_a_message_that_lands_at_any_write_of_an_adoption_moves_both_rows(
     assert inbox(table, REEF) == [("grahams", "live")]
     assert found_rows(table, without="muted") == in_order(expected_rows(table))
     # E parked it where there was no row yet; nothing of that is left to do.
-    failed = list(run.parked(reconciler_of(table, rules=run.given_up(RULES))))
+    failed = list(run.parked(reconciler_of(table, rules=run.without_lag(RULES))))
     assert (repaired(failed), left(failed)) == ([], [])
     assert list(table.failed()) == []
 
@@ -794,7 +794,7 @@ def park(table: Table, pk: str, *, at: int = 0) -> None:
 def parked(table: Table, *, dry_run: bool = False) -> list[Result]:
     # Nothing is young here, not even a message of this instant.
     reconciler = reconciler_of(
-        table, rules=run.given_up(RULES), dry_run=dry_run, now=lambda: minute(0)
+        table, rules=run.without_lag(RULES), dry_run=dry_run, now=lambda: minute(0)
     )
     return list(run.parked(reconciler))
 
@@ -903,8 +903,8 @@ class Given:
         return len(answer.get("Messages", []))
 
     def reconcile(self, *, dry_run: bool = False, streams: Any = None) -> list[Result]:
-        reconciler = reconciler_of(self.table, rules=run.given_up(RULES), dry_run=dry_run)
-        return list(run.given_up_ranges(reconciler, self.destination(streams=streams)))
+        reconciler = reconciler_of(self.table, rules=run.without_lag(RULES), dry_run=dry_run)
+        return list(run.failure_queue(reconciler, self.destination(streams=streams)))
 
 
 @pytest.fixture

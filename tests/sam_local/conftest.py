@@ -22,9 +22,9 @@ import boto3
 import httpx
 import pytest
 
-from commands.seed import PASSWORD
 from local.processes import free_port
 from local.template import Stack, read_stack
+from seed.examples import PASSWORD
 from tests.fakes.sample_events import Stores
 from tests.local.conftest import LocalCloud
 from tests.sam_local import stand_in

@@ -191,5 +191,5 @@ def test_a_script_works_from_any_directory_by_a_link(tmp_path: Path) -> None:
 
 
 def test_the_seed_of_the_directory_has_users_and_one_activity() -> None:
-    rows = json.loads((ROOT / "db" / "seed" / "activities.json").read_text())
+    rows = json.loads((ROOT / "seed" / "data" / "activities.json").read_text())
     assert len(rows) == 1

@@ -12,7 +12,6 @@ import pytest
 from administration.sign_ins import Row, SignIn, match
 from commands import output
 from commands.database import is_of_this_machine
-from commands.ddb.load import TooManyGroupsError, load_groups, load_messages
 from commands.ddb.paging import BatchWriter, Reading
 from commands.output import Output
 from commands.parallel import in_parallel
@@ -20,6 +19,7 @@ from commands.terminal import plain
 from messaging.entities import advances
 from messaging.repository import to_dynamodb
 from runtime.errors import TryAgainError
+from seed.generated import TooManyGroupsError, generated_groups, generated_messages
 
 # Output.
 
@@ -147,13 +147,15 @@ def test_few_items_are_taken_before_they_are_needed() -> None:
 
 
 def load(**other: int) -> Any:
-    return load_groups(**({"users": 20, "groups": 30, "messages": 500, "random_seed": 7} | other))
+    return generated_groups(
+        **({"users": 20, "groups": 30, "messages": 500, "random_seed": 7} | other)
+    )
 
 
 def test_a_load_is_the_same_for_the_same_seed_and_has_what_was_asked_for() -> None:
     groups = load()
-    messages = list(load_messages(groups))
-    assert messages == list(load_messages(load()))
+    messages = list(generated_messages(groups))
+    assert messages == list(generated_messages(load()))
     assert len(messages) == len({(m.message_group_uuid, m.sk) for m in messages}) == 500
     assert len({group.uuid for group in groups}) == len(groups) == 30
     assert len({group.pair().to_item()["pk"] for group in groups}) == 30
@@ -171,8 +173,10 @@ def test_a_load_is_the_same_for_the_same_seed_and_has_what_was_asked_for() -> No
 
 
 def test_a_longer_load_keeps_the_messages_of_a_shorter_one() -> None:
-    few = {(m.message_group_uuid, m.sk, m.message) for m in load_messages(load(messages=100))}
-    many = {(m.message_group_uuid, m.sk, m.message) for m in load_messages(load(messages=1000))}
+    few = {(m.message_group_uuid, m.sk, m.message) for m in generated_messages(load(messages=100))}
+    many = {
+        (m.message_group_uuid, m.sk, m.message) for m in generated_messages(load(messages=1000))
+    }
     assert few < many
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection  # noqa: N812  # it is a class
 from psycopg2.extras import RealDictCursor, execute_batch
@@ -43,6 +44,15 @@ def perform(connection: Connection, event: Mapping[str, Any]) -> Values:
     except (errors.CheckViolation, errors.UniqueViolation) as error:
         detail = error.diag.message_detail or error.diag.message_primary
         raise OperationError(f"The database refuses it: {detail}") from error
+
+
+def perform_at(database_url: str, event: Mapping[str, Any]) -> Values:
+    """Carry out an operation as `perform` does, over a connection of its own."""
+    connection = psycopg2.connect(database_url)
+    try:
+        return perform(connection, event)
+    finally:
+        connection.close()
 
 
 def _schema_load(connection: Connection, _: Values) -> Values:

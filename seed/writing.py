@@ -1,40 +1,40 @@
-"""Seed data: users, their sign-ins and their conversations, from db/seed.
+"""Writing the examples: users, their sign-ins and their conversations.
 
-However often it runs, the state is the same: uuids are fixed, and a conversation that is there
+However often this is done, the state is the same: uuids are fixed, and a conversation that is there
 keeps the times of its first seeding.
 """
 
-import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
 
 import psycopg2
 
 from administration.operations import OperationError, perform
-from commands.errors import CommandError
 from messaging import keys
 from messaging.entities import Members, Message, MessageGroupRow, Pair, advances
 from messaging.moves import move_row
 from messaging.repository import Repository
 from runtime.deadline import Deadline
 from runtime.user import User
+from seed.examples import (
+    BETWEEN_MESSAGES,
+    PASSWORD,
+    SeedMessageGroup,
+    SeedUser,
+    seed_message_groups,
+    seed_rows,
+    seed_users,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
     from mypy_boto3_dynamodb import DynamoDBClient
 
-SEED = Path(__file__).parent.parent / "db" / "seed"
-# For the local user pool only, which forgets it with everything else.
-PASSWORD = "Cruddur-1234"  # noqa: S105  # not a secret
 
-BETWEEN_MESSAGES = timedelta(minutes=1)
-
-
-class SeedError(CommandError):
-    """The data that is there does not go together with the seed."""
+class SeedError(Exception):
+    """The data that is there does not go together with the examples; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,86 +51,7 @@ class SeedReport:
     password: str
 
 
-@dataclass(frozen=True, kw_only=True)
-class SeedUser:
-    """A user of the seed; without a fixed cognito_user_id they get a sign-in."""
-
-    user: User
-    email: str
-    cognito_user_id: str | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedMessageGroup:
-    """A message group of the seed: two handles, and (handle, text) of its messages."""
-
-    uuid: str
-    members: tuple[str, str]
-    ended: str
-    messages: list[tuple[str, str]]
-
-    def begins(self, now: datetime) -> datetime:
-        """Return when the first message was written, seen from the first seeding."""
-        match self.ended:
-            case "two hours ago":
-                last = now - timedelta(hours=2)
-            case "last year":
-                last = datetime(now.year - 1, 12, 30, 18, 0, tzinfo=now.tzinfo)
-            case other:
-                raise SeedError(f"unknown end of a conversation: {other}")
-        return last - (len(self.messages) - 1) * BETWEEN_MESSAGES
-
-
-def seed_users() -> list[SeedUser]:
-    """Return the users of the seed."""
-    return [
-        SeedUser(
-            user=User(
-                uuid=row["uuid"], handle=row["handle"], display_name=row["handle"].capitalize()
-            ),
-            email=f"{row['handle']}@example.com",
-            cognito_user_id=row.get("cognito_user_id"),
-        )
-        for row in json.loads((SEED / "users.json").read_text())
-    ]
-
-
-def seed_message_groups() -> list[SeedMessageGroup]:
-    """Return the message groups of the seed."""
-    return [
-        SeedMessageGroup(
-            uuid=row["uuid"],
-            members=tuple(row["members"]),
-            ended=row["ended"],
-            messages=[(handle, text) for handle, text in row["messages"]],
-        )
-        for row in json.loads((SEED / "message_groups.json").read_text())
-    ]
-
-
-def seed_rows() -> dict[str, list[dict[str, str]]]:
-    """Return what the seed has for the directory: {"users": rows, "activities": rows}."""
-    users = seed_users()
-    uuids = {user.user.handle: user.user.uuid for user in users}
-    return {
-        "users": [
-            vars(user.user)
-            | {"email": user.email, "cognito_user_id": user.cognito_user_id or "MOCK"}
-            for user in users
-        ],
-        "activities": [
-            {
-                "uuid": row["uuid"],
-                "user_uuid": uuids[row["handle"]],
-                "message": row["message"],
-                "expires_in": row["expires_in"],
-            }
-            for row in json.loads((SEED / "activities.json").read_text())
-        ],
-    }
-
-
-def seed(
+def write_examples(
     *,
     dynamodb: "DynamoDBClient",
     cognito: "CognitoIdentityProviderClient",

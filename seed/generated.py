@@ -38,7 +38,7 @@ class TooManyGroupsError(ValueError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoadGroup:
+class GeneratedGroup:
     """A message group of the load: two users, and so many messages."""
 
     uuid: str
@@ -84,7 +84,7 @@ class LoadGroup:
         return replace(row, their_sk=next(theirs, None))
 
 
-def load_user(random_seed: int, number: int) -> User:
+def generated_user(random_seed: int, number: int) -> User:
     """Return the user `number`, counted from 0."""
     return User(
         uuid=str(uuid5(_NAMESPACE, f"{random_seed} user {number}")),
@@ -93,7 +93,9 @@ def load_user(random_seed: int, number: int) -> User:
     )
 
 
-def load_groups(*, users: int, groups: int, messages: int, random_seed: int) -> list[LoadGroup]:
+def generated_groups(
+    *, users: int, groups: int, messages: int, random_seed: int
+) -> list[GeneratedGroup]:
     """Return the groups of a load; a few of them have most of the messages.
 
     Raises
@@ -117,19 +119,19 @@ def load_groups(*, users: int, groups: int, messages: int, random_seed: int) -> 
     ]
 
 
-def load_messages(groups: list[LoadGroup]) -> Iterator[Message]:
+def generated_messages(groups: list[GeneratedGroup]) -> Iterator[Message]:
     """Yield the messages of the groups."""
     for group in groups:
         for number in range(group.messages):
             yield group.message(number)
 
 
-def _group(random_seed: int, pair: tuple[int, int], messages: int) -> LoadGroup:
+def _group(random_seed: int, pair: tuple[int, int], messages: int) -> GeneratedGroup:
     one, other = pair
     uuid = uuid5(_NAMESPACE, f"{random_seed} group {one} {other}")
-    return LoadGroup(
+    return GeneratedGroup(
         uuid=str(uuid),
-        users=(load_user(random_seed, one), load_user(random_seed, other)),
+        users=(generated_user(random_seed, one), generated_user(random_seed, other)),
         begins=_BEGIN + timedelta(seconds=uuid.int % int(_WITHIN.total_seconds())),
         messages=messages,
     )
