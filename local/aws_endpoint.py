@@ -17,6 +17,8 @@ import httpx
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.model import OperationNotFoundError, ServiceModel
+from botocore.validate import ParamValidator
 
 from local.console import say
 from local.doors import is_engines_own
@@ -100,10 +102,10 @@ class Triggers:
             **dict.fromkeys(_SIGNS_IN, self._sign_in),
         }.get(action)
         ours = {self._pool_id, self._client_id}
-        if hook is None or not ours.intersection({data.get("UserPoolId"), data.get("ClientId")}):
-            return forward()
         try:
-            return hook(data, forward)
+            _require_well_formed(self._cognito.meta.service_model, action, data)
+            is_ours = ours.intersection({data.get("UserPoolId"), data.get("ClientId")})
+            return hook(data, forward) if hook and is_ours else forward()
         except _RefusedError as refused:
             return refused.answer
 
@@ -267,6 +269,8 @@ class AwsEndpoint:
         data = _parsed(request.body)
         if data is None:
             return _NO_INPUT
+        if data != json.loads(request.body):
+            request = replace(request, body=json.dumps(data).encode())
         answer = self._triggers.around(action, data, lambda: self._forward(request, service))
         if action in _SENDS_MAIL and answer.status == httpx.codes.OK:
             self._show_mail()
@@ -336,21 +340,39 @@ def _signed(request: Request, headers: list[tuple[str, str]], region: str) -> li
     return list(call.headers.items())
 
 
-def _pairs(data: dict[str, Any], name: str) -> dict[str, str]:
-    """The names and values in a call; what is malformed is refused, as Cognito does."""
+def _require_well_formed(service: ServiceModel, action: str, data: dict[str, Any]) -> None:
+    """Refuse what a service's own description does not allow; the engine fails at some of it.
+
+    Names that the description does not have are left to the engine, as AWS ignores them.
+    """
     try:
-        pairs = {entry["Name"]: entry.get("Value", "") for entry in data.get(name) or []}
-    except (AttributeError, KeyError, TypeError):
-        pairs = {"": None}
-    if not all(isinstance(text, str) for pair in pairs.items() for text in pair):
-        raise _RefusedError("InvalidParameterException", f"{name} is malformed.")
-    return pairs
+        shape = service.operation_model(action).input_shape
+    except OperationNotFoundError:  # the engine refuses it
+        return
+    if shape is None:
+        return
+    given = {name: value for name, value in data.items() if name in shape.members}
+    errors = ParamValidator().validate(given, shape)
+    if errors.has_errors():
+        report = errors.generate_report()
+        is_of_type = "Invalid type for parameter" in report
+        kind = "SerializationException" if is_of_type else "InvalidParameterException"
+        raise _RefusedError(kind, report)
+
+
+def _pairs(data: dict[str, Any], name: str) -> dict[str, str]:
+    """The names and values in a call."""
+    return {entry["Name"]: entry.get("Value", "") for entry in data.get(name, [])}
 
 
 def _parsed(body: bytes) -> dict[str, Any] | None:
-    """The object in a body; None where there is none."""
+    """The object in a body, where null is as good as nothing, as for AWS; None without one."""
     with contextlib.suppress(ValueError):
-        data = json.loads(body)
+        data = json.loads(body, object_pairs_hook=_not_null)
         if isinstance(data, dict):
             return data
     return None
+
+
+def _not_null(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if value is not None}

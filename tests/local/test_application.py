@@ -335,10 +335,10 @@ def test_who_is_not_in_the_directory_is_registered_when_they_sign_in(
     ("attributes", "kind"),
     [
         (None, "UserLambdaValidationException"),
-        ([{"Name": "email", "Value": None}], "InvalidParameterException"),
+        ([{"Name": "email", "Value": None}], "UserLambdaValidationException"),
         ([{"Value": "x"}], "InvalidParameterException"),
-        (["email"], "InvalidParameterException"),
-        ("email", "InvalidParameterException"),
+        (["email"], "SerializationException"),
+        ("email", "SerializationException"),
         ([{"Name": "email", "Value": "a\0@example.com"}], "UserLambdaValidationException"),
     ],
 )
@@ -351,23 +351,60 @@ def test_malformed_attributes_are_refused_at_sign_up(
         "Password": PASSWORD,
         "UserAttributes": attributes,
     }
-    answer = _call_sign_up(cloud, json.dumps(body).encode())
+    answer = _call_cognito(cloud, "SignUp", json.dumps(body).encode())
     assert (answer.status_code, answer.json()["__type"]) == (400, kind)
+
+
+@pytest.mark.parametrize(
+    ("action", "body", "kind"),
+    [
+        ("ConfirmSignUp", {"Username": 7, "ConfirmationCode": "1"}, "SerializationException"),
+        ("ConfirmSignUp", {"Username": None, "ConfirmationCode": "1"}, "InvalidParameterException"),
+        ("ConfirmSignUp", {"ClientId": ["a"]}, "SerializationException"),
+        (
+            "InitiateAuth",
+            {"AuthFlow": "USER_PASSWORD_AUTH", "AuthParameters": {"USERNAME": 7, "PASSWORD": "x"}},
+            "SerializationException",
+        ),
+        ("RespondToAuthChallenge", {"ChallengeName": {}}, "SerializationException"),
+        ("GetUser", {"AccessToken": []}, "SerializationException"),
+    ],
+)
+def test_a_malformed_call_of_cognito_is_refused_as_in_the_cloud(
+    cloud: RunningCloud, action: str, body: dict[str, Any], kind: str
+) -> None:
+    given = {"ClientId": cloud.stack["UserPoolClientId"], **body}
+    answer = _call_cognito(cloud, action, json.dumps(given).encode())
+    assert (answer.status_code, answer.json()["__type"]) == (400, kind)
+
+
+def test_null_is_as_good_as_nothing_to_cognito(cloud: RunningCloud) -> None:
+    """As amazon-cognito-identity-js writes what its caller leaves out."""
+    client = {"ClientId": cloud.stack["UserPoolClientId"]}
+    confirms = {**client, "Username": "grahams@example.com", "ConfirmationCode": "123456"}
+    signs_in = {**client, "AuthFlow": "USER_PASSWORD_AUTH"}
+    for action, body, null in (
+        ("ConfirmSignUp", confirms, {"ClientMetadata": None}),
+        ("InitiateAuth", signs_in, {"AuthParameters": None}),
+    ):
+        without = _call_cognito(cloud, action, json.dumps(body).encode())
+        answer = _call_cognito(cloud, action, json.dumps(body | null).encode())
+        assert (answer.status_code, answer.json()) == (400, without.json())
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b"7", b"{", b"\xff"])
 def test_a_sign_up_that_is_no_json_object_is_refused(cloud: RunningCloud, body: bytes) -> None:
-    answer = _call_sign_up(cloud, body)
+    answer = _call_cognito(cloud, "SignUp", body)
     assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
 
 
-def _call_sign_up(cloud: RunningCloud, body: bytes) -> httpx.Response:
+def _call_cognito(cloud: RunningCloud, action: str, body: bytes) -> httpx.Response:
     """Call past boto3, which sends only what is well formed."""
     return httpx.post(
         cloud.stack["EndpointUrl"],
         content=body,
         headers={
-            "X-Amz-Target": "AWSCognitoIdentityProviderService.SignUp",
+            "X-Amz-Target": f"AWSCognitoIdentityProviderService.{action}",
             "Content-Type": "application/x-amz-json-1.1",
         },
         trust_env=False,
