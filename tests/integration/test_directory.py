@@ -116,10 +116,30 @@ def test_a_malformed_handle_is_refused(directory: str, handle: str) -> None:
         check(handle)
 
 
-@pytest.mark.parametrize("name", ["", "  ", "n" * 51, "a\nb", "\ud800", "\0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "  ",
+        "\u3164",
+        "\u115f\u1160\uffa0",
+        "\u2800",
+        "\u034f",
+        "n" * 51,
+        "a\nb",
+        "\ud800",
+        "\0",
+    ],
+)
 def test_a_display_name_that_lists_cannot_show_is_refused(directory: str, name: str) -> None:
     with pytest.raises(SignUpError, match=r"^display_name_invalid$"):
         check("newcomer", name=name)
+
+
+@pytest.mark.parametrize("name", ["\ud55c\uae00", "\u0e01\u0e34", "\u2801", "e\u0301"])
+def test_a_display_name_of_any_script_is_taken(directory: str, name: str) -> None:
+    confirm("newcomer", name=name)
+    assert users.get_by_handle("newcomer").display_name == name
 
 
 def test_a_row_that_waits_is_for_its_own_e_mail_address(directory: str) -> None:

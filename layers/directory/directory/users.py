@@ -14,6 +14,7 @@ from directory.connection import Database, Row, database
 from directory.errors import SignUpError, UserNotFoundError, UserNotRegisteredError
 from directory.statements import statement
 from runtime import environment
+from runtime.text import is_blank
 from runtime.user import User
 
 # For so long somebody who was taken out of the directory can go on.
@@ -104,7 +105,7 @@ def _validate(profile: Profile) -> None:
     if not email or len(email) > MAX_EMAIL_CHARS or not email.isprintable():
         raise SignUpError("email_invalid")
     name = profile.display_name
-    if not name.strip() or len(name) > MAX_DISPLAY_NAME_CHARS or not name.isprintable():
+    if is_blank(name) or len(name) > MAX_DISPLAY_NAME_CHARS or not name.isprintable():
         raise SignUpError("display_name_invalid")
 
 

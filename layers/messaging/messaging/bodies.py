@@ -1,6 +1,5 @@
 """What clients write about messages, and what they are shown."""
 
-import unicodedata
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeIs
@@ -12,6 +11,7 @@ from messaging.entities import Message, MessageGroupRow
 from messaging.message_groups import SendRequest, SendResult
 from runtime.api import json_response
 from runtime.errors import InvalidRequestError
+from runtime.text import is_blank
 from runtime.user import User, bare_handle
 
 MAX_MESSAGE_CHARS = 1024
@@ -54,10 +54,10 @@ def parse_send_to_group(body: Mapping[str, Any]) -> tuple[str, SendRequest] | No
     breaks.
     """
     group, handle = body.get("message_group_uuid"), body.get("handle")
-    if _is_blank(group) and not _is_blank(handle):
+    if is_blank(group) and not is_blank(handle):
         return None
     request, codes = _parse_request(body)
-    if _is_blank(group):
+    if is_blank(group):
         codes.insert(0, "message_group_uuid_blank")
     elif not isinstance(group, str):
         codes.insert(0, "message_group_uuid_invalid")
@@ -73,7 +73,7 @@ def parse_send_to_user(body: Mapping[str, Any], sender: User) -> tuple[str, Send
     """
     request, codes = _parse_request(body)
     handle = body.get("handle")
-    if _is_blank(handle):
+    if is_blank(handle):
         codes.insert(0, "user_reciever_handle_blank")
     elif not isinstance(handle, str):
         codes.insert(0, "user_reciever_handle_invalid")
@@ -89,7 +89,7 @@ def _parse_request(body: Mapping[str, Any]) -> tuple[SendRequest, list[str]]:
     text = "" if (given := body.get("message")) is None else given
     if not _is_storable(text):
         codes.append("message_invalid")
-    elif _is_blank(text):
+    elif is_blank(text):
         codes.append("message_blank")
     elif len(text) > MAX_MESSAGE_CHARS:
         codes.append("message_exceed_max_chars_1024")
@@ -100,22 +100,6 @@ def _parse_request(body: Mapping[str, Any]) -> tuple[SendRequest, list[str]]:
         except (ValueError, TypeError, AttributeError):
             codes.append("message_uuid_invalid")
     return SendRequest(message=str(text), message_uuid=message_uuid), codes
-
-
-# Spaces and line ends, control and format characters such as the zero-width space, and marks
-# without a letter to put them on (https://www.unicode.org/reports/tr44/#General_Category_Values).
-_NOTHING_TO_SEE = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Mn"})
-# The Hangul fillers and the empty Braille pattern count as letters and a symbol, but show nothing.
-_SHAPELESS = frozenset("\u115f\u1160\u3164\uffa0\u2800")
-
-
-def _is_blank(value: object) -> bool:
-    """Tell whether there is nothing in `value` that a reader could see."""
-    return value is None or (
-        isinstance(value, str)
-        # As a set, so that a body of megabytes is no more work than a sentence.
-        and all(unicodedata.category(c) in _NOTHING_TO_SEE or c in _SHAPELESS for c in set(value))
-    )
 
 
 def _is_storable(value: object) -> TypeIs[str]:
