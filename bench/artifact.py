@@ -1,0 +1,95 @@
+"""What `sam build` made, laid out as Lambda lays it out: ``/var/task`` and ``/opt/python``."""
+
+import datetime
+import os
+import subprocess
+import zipfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.settings import CREDENTIALS, ROOT
+from local.template import read_stack
+
+BUILT = ROOT / ".aws-sam" / "build"
+RUNTIME = ROOT / ".build" / "runtime" / "bin" / "python"
+
+_SAM_PYTHON = ROOT / ".build" / "sam" / "bin" / "python"
+# sam's own function, for it decides which dates the files get.
+_ZIP = """
+import sys
+from samcli.lib.package.utils import make_zip
+for name, folder in zip(sys.argv[1::2], sys.argv[2::2]):
+    make_zip(name, folder)
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """A function as Lambda has it on its disk.
+
+    Attributes
+    ----------
+    task
+        Its own folder, which is ``/var/task`` there.
+    opt
+        Its layers' folder, which is ``/opt`` there.
+    """
+
+    name: str
+    task: Path
+    opt: Path
+    variables: Mapping[str, str]
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return the environment variables that Lambda starts it with, and `more`."""
+        return {
+            **self.variables,
+            **CREDENTIALS,
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_LAMBDA_FUNCTION_NAME": self.name,
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "PYTHONPATH": os.pathsep.join([str(self.task), str(self.opt / "python")]),
+            # Nothing can be written to Lambda's disk.
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **more,
+        }
+
+
+def deploy(built: Path, folder: Path) -> dict[str, Deployed]:
+    """Zip what is in `built` as sam does, and unpack it below `folder` as Lambda does.
+
+    Returns each function by its name in the template.
+    """
+    stack = read_stack(
+        built / "template.yaml", parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"}
+    )
+    functions = stack.functions()
+    sources = {function.code for function in functions.values()}
+    sources.update(layer for function in functions.values() for layer in function.layers)
+    zips = _zip(sources, folder)
+    deployed = {}
+    for name, function in functions.items():
+        task, opt = folder / name / "task", folder / name / "opt"
+        _unpack(zips[function.code], task)
+        for layer in function.layers:
+            _unpack(zips[layer], opt)
+        deployed[name] = Deployed(name=name, task=task, opt=opt, variables=function.environment)
+    return deployed
+
+
+def _zip(sources: Iterable[Path], folder: Path) -> dict[Path, Path]:
+    names = {source: folder / source.name for source in sources}
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [str(path) for source, name in names.items() for path in (name, source)]
+    subprocess.run([_SAM_PYTHON, "-c", _ZIP, *words], check=True)
+    return {source: name.with_suffix(".zip") for source, name in names.items()}
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as opened:
+        for member in opened.infolist():
+            path = opened.extract(member, folder)
+            date = datetime.datetime(*member.date_time).timestamp()  # noqa: DTZ001  # as unzip does
+            os.utime(path, (date, date))

@@ -1,0 +1,305 @@
+"""Import and first request of a function from what `sam build` made, beside a bare handler.
+
+    bin/sam build && bin/python -m bench.cold_start [--runs 15] [--also NAME=FOLDER]
+
+The bare handler makes a boto3 client and answers with one Query. Every run is a new interpreter
+with the runtime's packages and the function's zips, unpacked as in Lambda; the runs of all take
+turns, so that a busy machine slows down each of them. PostgreSQL is reached as in the cloud, with
+TLS and a token of IAM. --also adds another build to the turns, such as one of an earlier version.
+"""
+
+import argparse
+import itertools
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench.artifact import BUILT, RUNTIME, Deployed, deploy
+from bench.database import Database, database
+from bench.engine import Engine, engine
+from bench.figures import Spread, table
+from bench.write_units import user
+from local.settings import ROOT
+from messaging import keys, message_groups
+from messaging.entities import Message
+from messaging.message_groups import NewMessage
+from runtime.user import User
+from tests.fakes.records import inserted
+
+RUNS = 15
+PAGE = 20
+
+_FRESH = Path(__file__).with_name("fresh.py")
+_BARE = """\
+import os
+import boto3
+
+client = boto3.client("dynamodb")
+
+
+def lambda_handler(event, context):
+    page = client.query(
+        TableName=os.environ["TABLE_NAME"],
+        KeyConditionExpression="pk = :pk",
+        ExpressionAttributeValues={":pk": {"S": event["pk"]}},
+        ScanIndexForward=False,
+        Limit=21,
+    )
+    return {"statusCode": 200, "body": str(page["Count"])}
+"""
+_IMPORT_TIME = re.compile(r"import time: +(\d+) \| +\d+ \| +([\w.]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """Where the functions run: the engine, the database, and a conversation of two people."""
+
+    running: Engine
+    directory: Database
+    people: tuple[User, User]
+    group: str
+
+    def variables(self) -> dict[str, str]:
+        """Return what the template cannot know."""
+        return {
+            "AWS_ENDPOINT_URL": self.running.url,
+            "DATABASE_URL": self.directory.address,
+            "TABLE_NAME": self.running.table_name,
+        }
+
+    def list_messages(self) -> dict[str, Any]:
+        """Return a request for the newest page of the conversation."""
+        return request(
+            "GET",
+            "/api/messages/{message_group_uuid}",
+            by=self.people[0],
+            parameters={"message_group_uuid": self.group},
+        )
+
+    def new_message(self) -> dict[str, Any]:
+        """Return a batch with one message, newer than all before."""
+        sk = keys.message_sk(keys.Position(datetime.now(UTC), user("any").uuid))
+        message = Message.from_sender(
+            self.people[0], message_group_uuid=self.group, sk=sk, message="x" * 100
+        )
+        return {"Records": inserted(message)}
+
+
+def request(
+    method: str,
+    route: str,
+    *,
+    by: User,
+    parameters: Mapping[str, str] | None = None,
+    body: object = None,
+) -> dict[str, Any]:
+    """Return the event of a request that the gateway has let in."""
+    claims = {"sub": by.handle, "token_use": "access"}
+    return {
+        "version": "2.0",
+        "routeKey": f"{method} {route}",
+        "rawPath": route,
+        "rawQueryString": "",
+        "headers": {"content-type": "application/json"},
+        "pathParameters": dict(parameters or {}),
+        "requestContext": {
+            "http": {"method": method, "path": route, "sourceIp": "127.0.0.1"},
+            "requestId": "request",
+            "stage": "$default",
+            "authorizer": {"jwt": {"claims": claims, "scopes": None}},
+        },
+        "isBase64Encoded": False,
+        "body": json.dumps(body),
+    }
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Start engine and database, and fill them with a conversation of one page."""
+    with engine() as running, database() as directory:
+        repository, _ = running.repository()
+        people = user("grahams"), user("reef")
+        for person in people:
+            directory.add(person)
+        first = NewMessage(message="x" * 100)
+        sent = message_groups.create_message_group(
+            repository, *people, first, now=datetime.now(UTC)
+        )
+        group = sent.message.message_group_uuid
+        for _ in range(PAGE):
+            message_groups.create_message(
+                repository, people[0], group, first, now=datetime.now(UTC)
+            )
+        yield Stage(running=running, directory=directory, people=people, group=group)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """A function to start, by the name that the results have for it."""
+
+    name: str
+    deployed: Deployed
+    variables: Mapping[str, str]
+
+    def start(self, *events: Mapping[str, Any]) -> list[dict[str, float]]:
+        """Start it once; return CPU and wall seconds of the import and of each event."""
+        done = self._run([], *events)
+        steps: list[dict[str, float]] = done["steps"]
+        return steps
+
+    def import_times(self, *events: Mapping[str, Any]) -> dict[str, float]:
+        """Return the wall seconds of importing each top-level package, of one start."""
+        errors: list[str] = []
+        self._run(["-X", "importtime"], *events, errors=errors)
+        microseconds: Counter[str] = Counter()
+        for own, module in _IMPORT_TIME.findall("".join(errors)):
+            top = module.partition(".")[0]
+            known = top in sys.stdlib_module_names
+            microseconds["standard library" if known else top] += int(own)
+        return {name: number / 1e6 for name, number in microseconds.most_common()}
+
+    def _run(
+        self, options: list[str], *events: Mapping[str, Any], errors: list[str] | None = None
+    ) -> dict[str, Any]:
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(events, file)
+            file.flush()
+            done = subprocess.run(
+                [RUNTIME, "-P", *options, _FRESH, file.name],
+                env=self.deployed.environment(**self.variables),
+                cwd=self.deployed.task,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        if done.returncode:
+            raise SystemExit(f"{self.name} failed:\n{done.stderr}")
+        if errors is not None:
+            errors.append(done.stderr)
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        for answer in result["answers"]:
+            if answer.get("batchItemFailures") or answer.get("statusCode", 200) != 200:
+                raise SystemExit(f"{self.name} answered {answer}:\n{done.stdout}{done.stderr}")
+        return result
+
+
+def contenders(builds: Mapping[str, Path], scene: Stage, folder: Path) -> Iterator[Contender]:
+    """Lay out the bare handler, and A and E of each build."""
+    subprocess.run([RUNTIME, "-m", "compileall", "-q", RUNTIME.parent.parent / "lib"], check=True)
+    bare = Deployed(name="bare", task=folder / "bare", opt=folder / "bare", variables={})
+    bare.task.mkdir()
+    (bare.task / "app.py").write_text(_BARE)
+    yield Contender(name="bare", deployed=bare, variables=scene.variables())
+    for build, built in builds.items():
+        functions = deploy(built, folder / build)
+        for name, letter in {"ListMessages": "A", "UpdateMessageGroups": "E"}.items():
+            for roots in functions[name].opt.glob("python/directory/**/*.pem"):
+                roots.write_bytes(roots.read_bytes() + scene.directory.certificate.read_bytes())
+            yield Contender(
+                name=f"{letter} {build}".strip(),
+                deployed=functions[name],
+                variables=scene.variables(),
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColdStart:
+    """What was measured of a function: milliseconds of CPU and of wall time."""
+
+    name: str
+    imported: Spread
+    first: Spread
+    cpu: Spread
+    wall: Spread
+    against_bare: Spread
+    packages: Mapping[str, float]
+
+
+def measure(
+    scene: Stage, folder: Path, *, runs: int, builds: Mapping[str, Path]
+) -> list[ColdStart]:
+    """Start each contender `runs` times, in turns."""
+    competing = list(contenders(builds, scene, folder))
+
+    def event_for(one: Contender) -> dict[str, Any]:
+        if one.name == "bare":
+            return {"pk": keys.message_pk(scene.group)}
+        return scene.list_messages() if one.name.startswith("A") else scene.new_message()
+
+    results: dict[str, list[list[dict[str, float]]]] = {one.name: [] for one in competing}
+    for run in range(runs + 1):
+        for one in competing if run % 2 else reversed(competing):
+            steps = one.start(event_for(one))
+            if run:  # the very first finds no file in the system's memory
+                results[one.name].append(steps)
+    bare = [sum(step["cpu"] for step in steps) for steps in results["bare"]]
+    return [
+        ColdStart(
+            name=one.name,
+            imported=Spread.of([steps[0]["cpu"] * 1000 for steps in results[one.name]]),
+            first=Spread.of([steps[1]["cpu"] * 1000 for steps in results[one.name]]),
+            cpu=Spread.of([sum(s["cpu"] for s in steps) * 1000 for steps in results[one.name]]),
+            wall=Spread.of([sum(s["wall"] for s in steps) * 1000 for steps in results[one.name]]),
+            against_bare=Spread.of(
+                [
+                    sum(s["cpu"] for s in steps) / other
+                    for steps, other in zip(results[one.name], bare, strict=True)
+                ]
+            ),
+            packages=one.import_times(event_for(one)),
+        )
+        for one in competing
+    ]
+
+
+def report(results: list[ColdStart]) -> str:
+    """Return the results as tables in Markdown."""
+    rows = [
+        [
+            one.name,
+            f"{one.imported:.0f}",
+            f"{one.first:.0f}",
+            f"{one.cpu:.0f}",
+            f"{one.wall:.0f}",
+            f"{one.against_bare:.2f}",
+        ]
+        for one in results
+    ]
+    head = ["", "import", "first request", "together, CPU ms", "together, wall ms", "CPU : bare"]
+    packages = list(dict.fromkeys(itertools.chain(*(one.packages for one in results))))
+    times = [
+        [package, *(f"{one.packages.get(package, 0) * 1000:.1f}" for one in results)]
+        for package in packages
+        if any(one.packages.get(package, 0) >= 0.002 for one in results)
+    ]
+    names = [one.name for one in results]
+    return f"{table(head, rows)}\n\n{table(['import, ms of one start', *names], times)}"
+
+
+def main() -> None:
+    """Read the arguments and run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--also", metavar="NAME=FOLDER", action="append", default=[])
+    arguments = parser.parse_args()
+    builds = {"": BUILT}
+    for also in arguments.also:
+        name, _, folder = also.partition("=")
+        builds[name] = ROOT / folder
+    with stage() as scene, tempfile.TemporaryDirectory(prefix="bench") as folder:
+        print(report(measure(scene, Path(folder), runs=arguments.runs, builds=builds)))
+
+
+if __name__ == "__main__":
+    main()
