@@ -8,32 +8,25 @@ what C does, since the form of the bootcamp's application sends every message he
 
 from datetime import UTC, datetime
 
-from aws_lambda_powertools.event_handler import Response
-
 from directory import users
 from messaging import bodies, message_groups, repository
 from runtime import api, identity
 
-app = api.create_app()
 
-
-@app.post("/api/messages")
-def create_message() -> Response[str]:
+@api.handles("POST /api/messages")
+def lambda_handler(request: api.Request) -> api.Response:
     """Answer with the message, always 200: the bootcamp's client takes nothing else."""
-    sender = users.get_by_cognito_user_id(identity.subject(app))
-    body = api.json_body(app)
+    sender = users.get_by_cognito_user_id(identity.subject(request))
+    body = request.json_body()
     now = datetime.now(UTC)
     if parsed := bodies.parse_send_to_group(body):
-        group, request = parsed
+        group, send = parsed
         result = message_groups.create_message(
-            repository.of_environment(), sender, group, request, now=now
+            repository.of_environment(), sender, group, send, now=now
         )
     else:
-        handle, request = bodies.parse_send_to_user(body, sender)
+        handle, send = bodies.parse_send_to_user(body, sender)
         result = message_groups.create_message_group(
-            repository.of_environment(), sender, users.get_by_handle(handle), request, now=now
+            repository.of_environment(), sender, users.get_by_handle(handle), send, now=now
         )
     return bodies.send_response(result)
-
-
-lambda_handler = api.handler(app)

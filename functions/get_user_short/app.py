@@ -4,24 +4,16 @@ GET /api/users/{handle}/short, for every user. One SELECT, if the user is not re
 """
 
 from http import HTTPStatus
-from urllib.parse import unquote
-
-from aws_lambda_powertools.event_handler import Response
 
 from directory import users
 from runtime import api, identity
 from runtime.user import bare_handle
 
-app = api.create_app()
 
-
-@app.get("/api/users/<handle>/short")
-def get_user_short(handle: str) -> Response[str]:
+@api.handles("GET /api/users/{handle}/short")
+def lambda_handler(request: api.Request) -> api.Response:
     """Answer with the user."""
-    users.get_by_cognito_user_id(identity.subject(app))
-    user = users.get_by_handle(bare_handle(unquote(handle)))
+    users.get_by_cognito_user_id(identity.subject(request))
+    user = users.get_by_handle(bare_handle(request.parameters["handle"]))
     body = {"uuid": user.uuid, "handle": user.handle, "display_name": user.display_name}
-    return api.json_response(HTTPStatus.OK, body)
-
-
-lambda_handler = api.handler(app)
+    return api.Response(status=HTTPStatus.OK, body=body)

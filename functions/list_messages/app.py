@@ -4,26 +4,17 @@ GET /api/messages/{message_group_uuid}, for its members. One Query on ``MSG#<gro
 time in an environment one GetItem of the group's MEMBERS before it.
 """
 
-from urllib.parse import unquote
-
-from aws_lambda_powertools.event_handler import Response
-
 from directory import users
 from messaging import bodies, message_groups, paging, repository
 from runtime import api, identity
 
-app = api.create_app()
 
-
-@app.get("/api/messages/<message_group_uuid>")
-def list_messages(message_group_uuid: str) -> Response[str]:
+@api.handles("GET /api/messages/{message_group_uuid}")
+def lambda_handler(request: api.Request) -> api.Response:
     """Answer with a page of messages."""
-    caller = users.get_by_cognito_user_id(identity.subject(app))
-    query = paging.query(app, sortable=True)
+    caller = users.get_by_cognito_user_id(identity.subject(request))
+    query = paging.query(request, sortable=True)
     page = message_groups.list_messages(
-        repository.of_environment(), caller, unquote(message_group_uuid), query.page
+        repository.of_environment(), caller, request.parameters["message_group_uuid"], query.page
     )
-    return paging.page_response(app, page, query, bodies.message_body)
-
-
-lambda_handler = api.handler(app)
+    return paging.page_response(request, page, query, bodies.message_body)

@@ -71,20 +71,13 @@ def test_every_handler_says_what_it_is_for() -> None:
 
 def test_routes_in_the_handlers_are_the_routes_in_the_template(stack: Stack) -> None:
     in_handlers = {
-        (name, method, re.sub(r"<(\w+)>", r"{\1}", path))
+        (name, *module.lambda_handler.route.split(" "))
         for name, module in apps()
-        if hasattr(module, "app")
-        for method, path in registered(module.app)
+        if hasattr(module.lambda_handler, "route")
     }
     code = {name: function.code.name for name, function in stack.functions().items()}
     in_template = {(code[route.function], route.method, route.path) for route in stack.routes()}
     assert in_handlers == in_template
-
-
-def registered(app: Any) -> Iterator[tuple[str, str]]:
-    for route in [*app._static_routes, *app._dynamic_routes]:
-        methods = [route.method] if isinstance(route.method, str) else route.method
-        yield from ((method, route.path) for method in methods)
 
 
 def test_every_route_has_the_authorizer(stack: Stack) -> None:

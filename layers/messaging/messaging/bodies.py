@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, TypeIs
 
-from aws_lambda_powertools.event_handler import Response
-
 from messaging import keys
 from messaging.entities import Message, MessageGroupRow
 from messaging.message_groups import SendRequest, SendResult
-from runtime.api import json_response
+from runtime.api import Response
 from runtime.errors import InvalidRequestError
 from runtime.text import is_blank
 from runtime.user import User, bare_handle
@@ -39,11 +37,11 @@ def message_group_body(row: MessageGroupRow) -> dict[str, str]:
     }
 
 
-def send_response(result: SendResult, *, created: HTTPStatus = HTTPStatus.OK) -> Response[str]:
+def send_response(result: SendResult, *, created: HTTPStatus = HTTPStatus.OK) -> Response:
     """Return the answer to a send; `created` is its status when the send began a group."""
     message = result.message
     body = {"message_group_uuid": message.message_group_uuid} | message_body(message)
-    return json_response(created if result.created else HTTPStatus.OK, body)
+    return Response(status=created if result.created else HTTPStatus.OK, body=body)
 
 
 def parse_send_to_group(body: Mapping[str, Any]) -> tuple[str, SendRequest] | None:

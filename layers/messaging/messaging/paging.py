@@ -8,12 +8,10 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
-
 from messaging import keys
 from messaging.entities import Message, MessageGroupRow
 from messaging.repository import Page, PageRequest
-from runtime.api import json_response
+from runtime.api import Request, Response
 from runtime.errors import InvalidRequestError
 
 # A time of 32 characters, a separator, a uuid; DynamoDB itself refuses more than 1,024 bytes.
@@ -30,24 +28,23 @@ class Query:
     ascending: bool
 
 
-def query(app: APIGatewayHttpResolver, *, sortable: bool = False) -> Query:
-    """Return the query parameters ``limit``, ``cursor`` and, if `sortable`, ``order``.
+def query(request: Request, *, sortable: bool = False) -> Query:
+    """Return the parameters ``limit``, ``cursor`` and, if `sortable`, ``order``.
 
     Raises InvalidRequestError with a code for each that is not valid.
     """
-    parameters = app.current_event.query_string_parameters
     codes = []
-    limit = parameters.get("limit", DEFAULT_LIMIT)
+    limit = request.query.get("limit", DEFAULT_LIMIT)
     if limit not in LIMITS:
         codes.append("limit_invalid")
-    cursor = parameters.get("cursor")
+    cursor = request.query.get("cursor")
     newer, sk = False, None
     if cursor is not None:
         try:
             newer, sk = _parse_cursor(cursor)
         except ValueError:
             codes.append("cursor_invalid")
-    order = parameters.get("order", "desc") if sortable else "desc"
+    order = request.query.get("order", "desc") if sortable else "desc"
     if order not in {"asc", "desc"}:
         codes.append("order_invalid")
     if codes:
@@ -80,8 +77,8 @@ def _parse_cursor(cursor: str) -> tuple[bool, str]:
 
 
 def page_response[Row: (Message, MessageGroupRow)](
-    app: APIGatewayHttpResolver, page: Page[Row], query: Query, body: Callable[[Row], Any]
-) -> Response[str]:
+    request: Request, page: Page[Row], query: Query, body: Callable[[Row], Any]
+) -> Response:
     """Return a page as a JSON array, with links to what is older (``next``) and newer (``prev``).
 
     ``prev`` is there even when nothing is newer yet, so that a client can ask again later.
@@ -91,11 +88,15 @@ def page_response[Row: (Message, MessageGroupRow)](
 
     def link(relation: str, direction: str, row: Row) -> None:
         target = urlencode(parameters | {"cursor": _cursor(direction, row.list_sk)})
-        links.append(f'<{app.current_event.path}?{target}>; rel="{relation}"')
+        links.append(f'<{request.path}?{target}>; rel="{relation}"')
 
     if page.rows and page.has_older:
         link("next", _OLDER, page.rows[-1])
     if page.rows:
         link("prev", _NEWER, page.rows[0])
     rows = page.rows[::-1] if query.ascending else page.rows
-    return json_response(HTTPStatus.OK, [body(row) for row in rows], {"Link": ", ".join(links)})
+    return Response(
+        status=HTTPStatus.OK,
+        body=[body(row) for row in rows],
+        headers={"Link": ", ".join(links)},
+    )
