@@ -64,9 +64,10 @@ def _where(target: Target) -> tuple[str, Mapping[str, str]]:
     require_public(target)
     address = urlsplit(f"//{target.output('DatabaseAddress')}")
     owner = database.owner(target)
+    roots = RDS_CERTIFICATES / f"{target.session.region_name}.pem"
     dsn = (
         f"host={address.hostname} port={address.port} dbname=cruddur user={owner['username']} "
-        f"sslmode=verify-full sslrootcert={RDS_CERTIFICATES} connect_timeout=10"
+        f"sslmode=verify-full sslrootcert={roots} connect_timeout=10"
     )
     return dsn, {"PGPASSWORD": owner["password"]}
 

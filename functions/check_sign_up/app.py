@@ -7,9 +7,12 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from directory import triggers, users
+from directory import connection, triggers, users
+from runtime import environment
 from runtime.deadline import deadline
 from runtime.ping import is_ping
+
+environment.at_start(connection.connect)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

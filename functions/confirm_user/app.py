@@ -9,12 +9,13 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from directory import triggers, users
+from directory import connection, triggers, users
+from runtime import environment
 from runtime.deadline import deadline
 from runtime.ping import is_ping
 
 logger = Logger()
-
+environment.at_start(connection.connect)
 # Cognito waits five seconds, a cold start included, and then refuses the sign-in.
 SIGN_IN_SECONDS = 2.0
 

@@ -8,9 +8,11 @@ what C does, since the form of the bootcamp's application sends every message he
 
 from datetime import UTC, datetime
 
-from directory import users
+from directory import connection, users
 from messaging import bodies, message_groups, repository
-from runtime import api, identity
+from runtime import api, environment, identity
+
+environment.at_start(repository.of_environment, connection.connect)
 
 
 @api.handles("POST /api/messages")

@@ -7,9 +7,11 @@ fails and one PutItem follows. A send that its client named has its SENT item in
 from datetime import UTC, datetime
 from http import HTTPStatus
 
-from directory import users
+from directory import connection, users
 from messaging import bodies, message_groups, repository
-from runtime import api, identity
+from runtime import api, environment, identity
+
+environment.at_start(repository.of_environment, connection.connect)
 
 
 @api.handles("POST /api/message_groups")

@@ -5,9 +5,11 @@ GET /api/users/{handle}/short, for every user. One SELECT, if the user is not re
 
 from http import HTTPStatus
 
-from directory import users
-from runtime import api, identity
+from directory import connection, users
+from runtime import api, environment, identity
 from runtime.user import bare_handle
+
+environment.at_start(connection.connect)
 
 
 @api.handles("GET /api/users/{handle}/short")

@@ -4,9 +4,11 @@ GET /api/message_groups, for every user. One Query of ``GRP#<caller>`` on
 ``message-group-list-index``.
 """
 
-from directory import users
+from directory import connection, users
 from messaging import bodies, message_groups, paging, repository
-from runtime import api, identity
+from runtime import api, environment, identity
+
+environment.at_start(repository.of_environment, connection.connect)
 
 
 @api.handles("GET /api/message_groups")

@@ -4,9 +4,11 @@ GET /api/messages/{message_group_uuid}, for its members. One Query on ``MSG#<gro
 time in an environment one GetItem of the group's MEMBERS before it.
 """
 
-from directory import users
+from directory import connection, users
 from messaging import bodies, message_groups, paging, repository
-from runtime import api, identity
+from runtime import api, environment, identity
+
+environment.at_start(repository.of_environment, connection.connect)
 
 
 @api.handles("GET /api/messages/{message_group_uuid}")

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qsl
 from uuid import UUID
 
+import boto3
 import psycopg2
 import pytest
 from cryptography import x509
@@ -355,6 +357,36 @@ def test_parameters_are_bound(directory: str) -> None:
     }
 
 
+def test_a_function_connects_while_it_starts_and_only_then(
+    directory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def connections() -> list[Any]:
+        named = "SELECT pid FROM pg_stat_activity WHERE application_name = 'cruddur-messages'"
+        return select(directory, named)
+
+    app = importlib.import_module("functions.check_sign_up.app")
+    before = connections()
+    importlib.reload(app)  # outside of Lambda nothing is made before it is asked for
+    assert connections() == before
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+    importlib.reload(app)
+    (made,) = set(connections()) - set(before)
+    row = connection.database().fetch_one("SELECT pg_backend_pid() AS pid", {})
+    assert row == {"pid": made[0]}
+
+
+@pytest.mark.parametrize("url", ["", "postgresql://127.0.0.1:1/x"])
+def test_a_function_starts_without_its_database_and_its_first_call_says_so(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand")
+    monkeypatch.setenv("DATABASE_AUTH", "url")
+    monkeypatch.setenv("DATABASE_URL", url)
+    importlib.reload(importlib.import_module("functions.check_sign_up.app"))
+    with pytest.raises(TryAgainError if url else MissingSettingError):
+        users.get_by_handle("reef")
+
+
 def test_a_healthy_connection_is_kept(directory: str) -> None:
     kept = database(directory)
     pids = {str(kept.fetch_one("SELECT pg_backend_pid() AS pid", {})) for _ in range(3)}
@@ -433,13 +465,31 @@ def test_iam_signs_in_with_a_token_and_verifies_the_server(
     }
     arguments = DatabaseSettings.from_environment(environment).connection_arguments()
     assert arguments["sslmode"] == "verify-full"
-    assert arguments["sslrootcert"] == str(RDS_CERTIFICATES)
+    assert arguments["sslrootcert"] == str(RDS_CERTIFICATES / "eu-west-1.pem")
     assert parse_dsn(arguments["dsn"])["user"] == "cruddur_app"
     assert "db.example.com:5432/?Action=connect&DBUser=cruddur_app" in arguments["password"]
     assert "rds-db" in arguments["password"]
     assert "very secret" not in arguments["password"]
     with pytest.raises(MissingSettingError, match="DATABASE_AUTH"):
         DatabaseSettings.from_environment(environment | {"DATABASE_AUTH": "password"})
+
+
+def test_the_token_is_the_one_that_boto3_makes(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DEFAULT_REGION", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"):
+        monkeypatch.setenv(f"AWS_{name}", "eu-west-1")
+    url = "postgresql://cruddur_app@db.example.com/cruddur"
+    ours = DatabaseSettings(url=url, iam=True).connection_arguments()["password"]
+    theirs = boto3.client("rds").generate_db_auth_token("db.example.com", 5432, "cruddur_app")
+
+    def parts(token: str) -> dict[str, str]:
+        address, _, query = token.partition("?")
+        parameters = dict(parse_qsl(query, strict_parsing=True))
+        # They depend on the second.
+        assert parameters.pop("X-Amz-Signature")
+        assert parameters.pop("X-Amz-Date")
+        return {"address": address} | parameters
+
+    assert parts(ours) == parts(theirs)
 
 
 @pytest.mark.parametrize("address", ["db.example.com", "db.example.com:5432"])
@@ -466,9 +516,9 @@ def test_the_certificates_are_the_ones_that_were_checked() -> None:
 
     from directory import config
 
-    digest = hashlib.sha256(RDS_CERTIFICATES.read_bytes()).hexdigest()
-    assert digest in inspect.getsource(config)
-    certificates = x509.load_pem_x509_certificates(RDS_CERTIFICATES.read_bytes())
+    certified = b"".join(path.read_bytes() for path in sorted(RDS_CERTIFICATES.iterdir()))
+    assert hashlib.sha256(certified).hexdigest() in inspect.getsource(config)
+    certificates = x509.load_pem_x509_certificates(certified)
     assert all(certificate.issuer == certificate.subject for certificate in certificates)
     for certificate in certificates:
         certificate.verify_directly_issued_by(certificate)

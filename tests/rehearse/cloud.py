@@ -22,7 +22,7 @@ from local.state import StateFolder
 
 REGION = "us-east-1"
 ENVIRONMENT = ROOT / ".build" / "rehearse" / "bin" / "python"
-SAM = ROOT / ".build" / "sam" / "bin" / "sam"
+SAM = ROOT / "bin" / "sam"
 
 
 class Aws(Engine):
@@ -127,8 +127,6 @@ class Project:
             "AWS_DEFAULT_REGION": REGION,
             "SAM_CLI_TELEMETRY": "0",
             "SAM_CLI_POLL_DELAY": "0.5",
-            # The Python that makes the layers has to be the runtime's version.
-            "PATH": f"{SAM.parent}{os.pathsep}{os.environ['PATH']}",
         }
         done = subprocess.run(
             [SAM, *arguments],

@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
 from administration import database_users, schema
+from bench.artifact import RUNTIME, deploy
 from local.template import create_table_arguments
 from messaging import keys
 from tests.rehearse.cloud import REGION
@@ -15,6 +18,31 @@ from tests.rehearse.stage import STACK, TABLE, Stage
 @pytest.fixture(scope="module", autouse=True)
 def deployed(stage: Stage) -> None:
     stage.deploy()
+
+
+def test_a_cold_start_compiles_nothing(stage: Stage, tmp_path: Path) -> None:
+    """As sam zips it, with files of 1980, and with what a function and its layers import."""
+    for name, function in deploy(stage.project.folder / ".aws-sam" / "build", tmp_path).items():
+        imported = subprocess.run(
+            [
+                RUNTIME,
+                "-P",
+                "-v",
+                "-c",
+                "import app; print(app.lambda_handler.__code__.co_filename)",
+            ],
+            env=function.environment(),
+            cwd=function.task,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        sources = re.findall(r"# code object from '?([^'\n]+)", imported.stderr)
+        ours = [source for source in sources if str(tmp_path) in source]
+        assert len(ours) > 20, name
+        assert all(source.endswith(".pyc") for source in ours), name
+        # A traceback names the files as they are called in Lambda.
+        assert imported.stdout.startswith(("/var/task/", "/opt/python/")), name
 
 
 def test_the_stack_is_complete(stage: Stage) -> None:

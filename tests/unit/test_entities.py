@@ -2,13 +2,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messaging import entities, keys
 from messaging.entities import Failed, Members, Message, MessageGroupRow, NamedSend, Pair
 from messaging.errors import UnreadableItemError
-from messaging.repository import to_dynamodb
+from messaging.repository import from_dynamodb, to_dynamodb
 from runtime.user import User
 from tests.fakes.people import GRAHAMS, REEF, minute
 
@@ -204,3 +205,22 @@ def test_a_digest_knows_where_the_receiver_ends_and_the_text_begins() -> None:
 @pytest.mark.parametrize("entity", [MESSAGE, ROW, MEMBERS, PAIR, SENT, FAILED])
 def test_every_item_has_types_that_dynamodb_knows(entity: Any) -> None:
     assert to_dynamodb(entity.to_item())
+
+
+ATTRIBUTES = st.recursive(
+    st.one_of(
+        *(st.text(), st.booleans(), st.integers(-(10**37), 10**37), st.none()),
+        st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-1, max_value=1),
+        *(st.binary(), st.sets(st.text(min_size=1), min_size=1)),
+    ),
+    lambda values: st.one_of(st.lists(values), st.dictionaries(st.text(), values)),
+    max_leaves=10,
+)
+
+
+@given(item=st.dictionaries(st.text(), ATTRIBUTES))
+def test_items_have_the_types_that_boto3_gives_them(item: Any) -> None:
+    serializer, deserializer = TypeSerializer(), TypeDeserializer()
+    stored = {name: serializer.serialize(value) for name, value in item.items()}
+    assert to_dynamodb(item) == stored
+    assert from_dynamodb(stored) == {n: deserializer.deserialize(v) for n, v in stored.items()}

@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
-from psycopg2.extras import RealDictCursor
 
 from directory.config import DatabaseSettings
 from directory.errors import DatabaseError
@@ -57,6 +56,16 @@ class Database:
         except psycopg2.Error as error:
             raise DatabaseError(type(error).__name__) from None
 
+    def connect(self) -> None:
+        """Connect now, so that the first statement does not have to.
+
+        Raises TryAgainError when the database does not answer; a statement then tries again.
+        """
+        try:
+            self._connection = _connect(self._settings, self._deadline)
+        except psycopg2.OperationalError as error:
+            raise TryAgainError from error
+
     def _fetch(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
         self._deadline.require(0)  # since a statement is sent before the first wait
         kept = self._connection is not None
@@ -77,10 +86,13 @@ class Database:
     def _fetch_one(self, statement: str, parameters: Mapping[str, Any]) -> Row | None:
         if self._connection is None or self._connection.closed:
             self._connection = _connect(self._settings, self._deadline)
-        with self._connection.cursor(cursor_factory=RealDictCursor) as cursor:
+        with self._connection.cursor() as cursor:
             cursor.execute(statement, parameters)
             row = cursor.fetchone()
-        return dict(row) if row else None
+            if row is None:
+                return None
+            names = [column.name for column in cursor.description or ()]
+        return dict(zip(names, row, strict=True))
 
     def _close(self) -> None:
         if self._connection is not None and not self._connection.closed:
@@ -138,3 +150,8 @@ extensions.set_wait_callback(_wait)
 def database() -> Database:
     """Return the database that the environment's variables name."""
     return Database(DatabaseSettings.from_environment(os.environ), deadline=deadline)
+
+
+def connect() -> None:
+    """Make the connection of this environment now; raise TryAgainError when it cannot be had."""
+    database().connect()

@@ -3,7 +3,9 @@
 All of it is kept here, so that a test can begin with nothing by one call of `renew`.
 """
 
+import os
 from collections.abc import Callable, Hashable, MutableMapping
+from contextlib import suppress
 from functools import wraps
 from typing import Any
 
@@ -43,6 +45,18 @@ def cached[**Given, Found](
         return get
 
     return decorate
+
+
+def at_start(*make: Callable[[], object]) -> None:
+    """Make now what every request will ask for, if this is the start of a Lambda environment.
+
+    During its start a function has a whole core, in a request only its memory's share of one.
+    What cannot be made is left to the request, which then says what is wrong.
+    """
+    if "AWS_LAMBDA_INITIALIZATION_TYPE" in os.environ:
+        for each in make:
+            with suppress(Exception):
+                each()
 
 
 def renew() -> None:
