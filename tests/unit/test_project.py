@@ -317,6 +317,13 @@ def test_a_document_links_to_files_and_headings_that_exist(name: str) -> None:
             assert heading in headings(path.read_text()), (target, heading)
 
 
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_heading_stands_alone(name: str) -> None:
+    text = re.sub(r"```.*?```", "", DOCUMENTS[name], flags=re.DOTALL)
+    assert not re.findall(r"[^\n]\n#+ .+", text)
+    assert not re.findall(r"^#+ .+\n(?!\n)", text, re.MULTILINE)
+
+
 def headings(text: str) -> set[str]:
     """The names that GitHub gives to a document's headings."""
     titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
