@@ -1,4 +1,4 @@
-"""The way to the directory's database: direct where it is local, by the schema function on AWS."""
+"""The way to the directory's database: direct where it is local, by administer_directory on AWS."""
 
 import ipaddress
 import json

@@ -105,7 +105,7 @@ def _missing(error: Exception) -> str | None:
         return None
     match error.operation_name:
         case "Invoke":
-            return "schema function"
+            return "function administer_directory"
         case "GetSecretValue":
             return "secret of the database's owner"
         case name if name.startswith(("ListUsers", "Admin", "InitiateAuth")):

@@ -84,7 +84,7 @@ def require_public(target: Target) -> str:
         return group
     raise CommandError(
         "The database is private: deploy the stack with DatabasePublic=true for development, or "
-        "use the commands that go through the schema function."
+        "use the commands that go through the function administer_directory."
     )
 
 

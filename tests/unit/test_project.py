@@ -317,6 +317,23 @@ def test_a_document_links_to_files_and_headings_that_exist(name: str) -> None:
             assert heading in headings(path.read_text()), (target, heading)
 
 
+def test_the_runbook_has_every_reason_for_which_a_group_is_parked() -> None:
+    calls = [
+        node
+        for name in ("moves", "repository", "stream")
+        for node in ast.walk(
+            ast.parse((ROOT / f"layers/messaging/messaging/{name}.py").read_text())
+        )
+        if isinstance(node, ast.Call) and named(node.func) == "UnreadableItemError"
+    ]
+    reasons = {text for call in calls for argument in call.args for text in texts(argument)}
+    # Of a record that is no message, which the runbook calls unreadable.
+    reasons -= {"a number that cannot be read"}
+    assert reasons
+    known = " ".join(section(DOCUMENTS["docs/runbook.md"], "ParkedRecordsAlarm").split())
+    assert {reason for reason in reasons if reason not in known} == set()
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_heading_stands_alone(name: str) -> None:
     text = re.sub(r"```.*?```", "", DOCUMENTS[name], flags=re.DOTALL)
