@@ -1,4 +1,4 @@
-"""A DynamoDB of one's own for a measurement, with the template's table and its meter."""
+"""A DynamoDB that a measurement has for itself, with the template's table and a meter."""
 
 import tempfile
 import threading

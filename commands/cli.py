@@ -21,7 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 class _Group(TyperGroup):
     """A group whose commands are made when they are asked for."""
 
-    # By their names: where the function is, and the arguments of `command`.
+    # Each command by its name: the path of its function, and the arguments of `command` for it.
     functions: ClassVar[Mapping[str, tuple[str, dict[str, Any]]]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -32,7 +32,7 @@ class _Group(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in self.functions and ctx.resilient_parsing and cmd_name not in self.commands:
-            return TyperCommand(cmd_name)  # for a Tab that asks for names
+            return TyperCommand(cmd_name)  # a Tab that completes names needs no more
         return self._made(cmd_name) or super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -64,7 +64,7 @@ def _group(
 
 
 def _at(function: str, **settings: Any) -> tuple[str, dict[str, Any]]:
-    """Say where a command's function is, and what `command` is told about it."""
+    """Return the path of a command's function, and the arguments of `command` for it."""
     return f"commands.{function}", settings
 
 

@@ -38,9 +38,9 @@ class Run:
 
     @cached_property
     def target(self) -> Target:
-        """Where the command works, found when it is needed: wrong use is said before.
+        """Where the command works. It is looked for only now, so that wrong use is reported first.
 
-        On AWS account, region and stack are shown.
+        On AWS, account, region and stack are shown.
 
         Raises
         ------
@@ -100,13 +100,14 @@ def command(
     words
         How the arguments are called in the help; `least` and `most` say how many there are.
     changes
-        Something may be changed: there is --yes, and the function has to ask by `Run.confirm`.
+        The command may change something: it has the option --yes, and its function has to call
+        `Run.confirm`.
     needs_stack
         On AWS there has to be a stack; otherwise an account is enough.
     """
 
     class Command(TyperCommand):
-        """Its usage has the words as they are; typer would put brackets around all of them."""
+        """Shows its arguments in the usage as they are; typer would put all of them in brackets."""
 
         def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002  # typer names it
             return ["[OPTIONS]", *([words] if words else [])]
@@ -151,7 +152,7 @@ def command(
     return typer.main.get_command(alone)
 
 
-# Of all commands, below their options.
+# Stands below the options in the help of every command.
 _WHERE = "Works on the running local cloud, or on AWS with --aws or --stack."
 
 _ARGUMENTS = inspect.Parameter(

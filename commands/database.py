@@ -1,4 +1,4 @@
-"""The way to the directory's database: direct where it is local, by administer_directory on AWS."""
+"""The directory's database: reached directly on this machine, on AWS through a function."""
 
 import ipaddress
 import json
@@ -14,7 +14,8 @@ from commands.errors import CommandError
 from commands.targets import Target
 
 CONNECT_SECONDS = 5
-# The function's own timeout is 60 s. Nobody repeats a call whose answer is late.
+# The function's own timeout is 60 s. A call whose answer is late is not repeated: it may have been
+# carried out.
 _INVOCATION = Config(read_timeout=65, retries={"total_max_attempts": 1})
 
 
@@ -69,7 +70,7 @@ def connect(url: str) -> Any:
 
 
 def is_of_this_machine(url: str) -> bool:
-    """Return whether a database is one that nobody else uses."""
+    """Return whether a database runs on this machine, where nobody else uses it."""
     host = urlsplit(url).hostname
     if host in {None, "localhost"}:
         return True

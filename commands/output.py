@@ -14,7 +14,7 @@ from rich.text import Text
 
 from commands.terminal import plain
 
-# No table is that wide; a pipe gets every value whole.
+# Wider than any table, so that a pipe gets every value in full.
 _WIDTH_OF_A_PIPE = 100_000
 # Answers with a secret or a token in them.
 _SECRET = frozenset({"GetSecretValue", "InitiateAuth"})
@@ -76,13 +76,16 @@ def quantity(number: int, noun: str) -> str:
 
 
 def watch(operation: str, answer: Any) -> None:
-    """Print an answer as it came, on stderr; but never a secret."""
+    """Print an answer of AWS on stderr, unless it holds a secret."""
     shown = "(not shown)" if operation in _SECRET else answer
     typer.echo(json.dumps({operation: shown}, indent=2, default=_json), err=True)
 
 
 def _json(value: Any) -> Any:
-    """Return what JSON does not know: numbers and sets of DynamoDB, times, binary values."""
+    """Return a value for JSON in place of one that JSON does not have.
+
+    Those are DynamoDB's numbers, sets and binary values, and times.
+    """
     if isinstance(value, set | frozenset):
         return sorted(value)
     try:

@@ -1,4 +1,4 @@
-"""Many calls at a time, few of them in memory."""
+"""Calls side by side, of which only a few are in memory at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 def in_parallel[Item, Result](
     function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
 ) -> Iterator[Result]:
-    """Yield function(item) of every item in their order; `items` is read no faster than needed."""
+    """Yield function(item) for every item, in order; `items` is read no faster than needed."""
     if workers == 1:
         yield from map(function, items)
         return

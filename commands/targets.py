@@ -59,11 +59,11 @@ class Target:
     Attributes
     ----------
     name
-        For people, as in "the local cloud".
+        What messages call it, such as "the local cloud".
     outputs
-        The stack's outputs; none where there is no stack and that is no hindrance.
+        The stack's outputs; empty for a command that does without a stack.
     watch
-        Is given the name and the answer of every call to AWS.
+        Called with the name and the answer of every call to AWS.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Target:
     watch: Watch | None = None
 
     def client(self, service: str, config: Config | None = None) -> Any:
-        """Return a client of an AWS service; `config` goes before what is usual here."""
+        """Return a client of an AWS service; what `config` sets replaces the usual settings."""
         # The overloads of the stubs want a literal.
         make: Any = self.session.client
         merged = self.config.merge(config) if config else self.config
@@ -144,12 +144,14 @@ def target(*, on_aws: bool, stack_name: str = STACK_NAME) -> Target:
 
 
 def stack_or_account(stack_name: str) -> Target:
-    """Return the stack, or only the AWS account, for what is there before and after a stack.
+    """Return the stack, or only the account where there is none.
+
+    Some commands work before a stack is made and after it was deleted.
 
     Raises
     ------
     TargetError
-        There is no way to the account.
+        The account cannot be reached.
     """
     try:
         return target(on_aws=True, stack_name=stack_name)
@@ -189,7 +191,7 @@ def _connect(url: str) -> None:
 
 
 def _session_of_no_shell(stack: Mapping[str, Any]) -> boto3.Session:
-    """Return a session with the local keys that no profile or file of the shell can bend."""
+    """Return a session with the local keys, whatever profiles and files the user has."""
     unset, nowhere = (None, None, None, None), (None, None, os.devnull, None)
     settings: Any = {"profile": unset, "config_file": nowhere, "credentials_file": nowhere}
     return boto3.Session(

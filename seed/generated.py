@@ -1,8 +1,8 @@
 """Data for load tests: any number of users, groups and messages, the same for the same seed.
 
-Nothing is drawn while it is written: a message follows from its group's uuid and its number, a
-group from the seed and its two users. So memory does not grow with the messages, an interrupted
-run is completed by the next, and a run with more messages adds to what is there.
+Every message is computed from its group's uuid and its number, and every group from the random
+seed and its two users. So memory does not grow with the number of messages, an interrupted run is
+completed by the next, and a run with more messages adds to what is there.
 """
 
 import math
@@ -18,7 +18,7 @@ from runtime.user import User
 
 DEFAULT_RANDOM_SEED = 1
 
-# Never in the future, and the same on every day.
+# Fixed, so that every run makes the same messages, and none in the future.
 _BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 _WITHIN = timedelta(days=180)
 _NAMESPACE = UUID("9c0a4c1e-6f0b-4f43-9a55-3f0a5d2b7c10")
@@ -39,7 +39,7 @@ class TooManyGroupsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratedGroup:
-    """A message group of the load: two users, and so many messages."""
+    """A generated message group: its two users, and how many messages it has."""
 
     uuid: str
     users: tuple[User, User]

@@ -32,7 +32,7 @@ def list_sign_ins(target: Target, *, handle: str | None = None) -> Iterator[dict
 def sign_in(target: Target, cognito_user_id: str) -> dict[str, Any] | None:
     """Return the sign-in with an id, as `list_sign_ins` does; None if there is none."""
     try:
-        sub = str(UUID(cognito_user_id))  # or it could be no filter
+        sub = str(UUID(cognito_user_id))  # other text could break the filter
     except ValueError:
         return None
     found = target.client("cognito-idp").list_users(

@@ -23,7 +23,7 @@ def access_token(
 ) -> str:
     """Return an access token for who signs in with `email`.
 
-    By the call for administrators: the client of a stage with people lets nobody else sign in with
+    It uses the call for administrators, since a stage that people use lets nobody else sign in with
     a plain password.
     """
     try:
@@ -72,10 +72,10 @@ def token(
 
 
 def _email(run: Run, handle: str) -> str:
-    """Return the address of a handle's sign-in; locally the seed knows it without a look.
+    """Return the e-mail address of the sign-in with a handle.
 
-    Cognito is asked for all users, since it finds handles in their exact spelling only; an address
-    saves that.
+    Cognito finds handles only in their exact spelling, so it is asked for all users. For users of
+    the seed on the local cloud this is not needed.
     """
     if "@" in handle.lstrip("@"):
         return handle

@@ -39,8 +39,8 @@ def create_user(
 ) -> None:
     """Make a sign-in and its row in the directory.
 
-    Someone whom an operator makes does not confirm an address, so the trigger that usually writes
-    the row does not run; this command writes it. An existing sign-in keeps its password.
+    A user whom an operator makes confirms no address, so the trigger that usually writes the row
+    does not run. This command writes it instead. An existing sign-in keeps its password.
     """
     (handle,) = run.words
     run.confirm(f"This makes the user {handle}.")
@@ -63,7 +63,7 @@ def create_user(
             email=user["email"],
         )
     except (CommandError, OperationError, ClientError, psycopg2.Error):
-        if made:  # or nobody could take the handle or the address any more
+        if made:  # otherwise nobody could take the handle or the address any more
             _cognito(run).admin_delete_user(**_pool(run), Username=user["sub"])
         raise
     run.output.result(

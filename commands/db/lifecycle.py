@@ -7,14 +7,14 @@ import typer
 from psycopg2 import errors, sql
 
 from commands import database
-from commands.cognito.link import fail_unless, link_sign_ins
 from commands.command import Run
 from commands.db.schema import schema_load
 from commands.db.seed import seed
+from commands.db.sign_ins import link_sign_ins
 from commands.errors import CommandError
 from commands.output import quantity
 
-# Of every PostgreSQL server; a database cannot be dropped from within.
+# Every server has this database. One that somebody is connected to cannot be dropped.
 _MAINTENANCE = "postgres"
 
 
@@ -49,7 +49,7 @@ def setup(run: Run) -> None:
     _local_url(run)
     for step in (drop, create, schema_load, seed):
         step(run)
-    fail_unless(link_sign_ins(run, relink=False))
+    link_sign_ins(run, relink=False)
 
 
 def _local_url(run: Run) -> str:
@@ -72,7 +72,7 @@ def _name(url: str) -> str:
 
 
 def _execute(url: str, statement: str) -> None:
-    """Run a statement about the database `url` leads to, from outside it."""
+    """Run a statement about the database at `url`, while connected to another database."""
     connection = database.connect(urlunsplit(urlsplit(url)._replace(path=f"/{_MAINTENANCE}")))
     try:
         connection.autocommit = True

@@ -1,4 +1,4 @@
-"""``bin/db/sessions``, ``kill-all``, ``connect``: who is connected, and how to be."""
+"""``bin/db/sessions``, ``kill-all``, ``connect``: who is connected, and psql on the database."""
 
 import os
 import shutil

@@ -1,15 +1,18 @@
-"""``bin/db/update_cognito_user_ids`` and ``set-cognito-id``: who is whom."""
+"""``bin/db/update_cognito_user_ids`` and ``set-cognito-id``: which sign-in is which user."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from administration.sign_ins import MOCK
+from administration.sign_ins import MOCK, REFUSED, State
 from commands import database
-from commands.cognito.link import fail_unless, link_sign_ins
-from commands.cognito.pool import sign_in
+from commands.cognito.pool import list_sign_ins, sign_in
 from commands.command import Run
 from commands.errors import CommandError
+from commands.output import quantity
+from commands.terminal import FAILURE
+
+_UNCONFIRMED = "UNCONFIRMED"
 
 
 def update_cognito_user_ids(
@@ -29,7 +32,49 @@ def update_cognito_user_ids(
     status is 1 when a sign-in has the handle of a row and is not linked with it.
     """
     run.confirm("This links sign-ins with users.")
-    fail_unless(link_sign_ins(run, relink=relink))
+    link_sign_ins(run, relink=relink)
+
+
+def link_sign_ins(run: Run, *, relink: bool) -> None:
+    """Link sign-ins with users, and print what became of each.
+
+    Raises
+    ------
+    typer.Exit
+        With status 1: some are left for the operator to decide.
+    """
+    sign_ins = [
+        {
+            "cognito_user_id": row["cognito_user_id"],
+            "handle": row["handle"],
+            "email": row["email"],
+            "confirmed": row["email_verified"] and row["status"] != _UNCONFIRMED,
+        }
+        for row in list_sign_ins(run.target)
+    ]
+    findings: list[dict[str, Any]] = database.perform(
+        run.target, "update_cognito_user_ids", sign_ins=sign_ins, relink=relink
+    )["findings"]
+    run.output.table(
+        findings,
+        ["state", "handle", "email", "cognito_user_id"],
+        empty="There is no user, neither in the directory nor in the pool.",
+    )
+    refused = {state.value for state in REFUSED}
+    if any(finding["state"] == State.TWO_SIGN_INS.value for finding in findings):
+        typer.echo(
+            "Nobody is linked where two sign-ins have one handle: it would hand over an account.",
+            err=True,
+        )
+    left = sum(finding["state"] in refused for finding in findings)
+    if left:
+        typer.echo(
+            f"Not linked: {quantity(left, 'sign-in')}. To be linked, one needs the row's e-mail "
+            "address, verified, and a row that is not linked yet (--relink where you are sure that "
+            "it is the same person).",
+            err=True,
+        )
+        raise typer.Exit(FAILURE)
 
 
 def set_cognito_id(run: Run) -> None:

@@ -49,7 +49,7 @@ class Reading:
 
 
 def cost(run: Run, reading: Reading) -> str:
-    """Return what a reading has cost, to follow a number of rows; locally it costs nothing."""
+    """Return the cost of a reading as the end of a sentence; empty locally, where it is free."""
     return f", {reading.capacity:g} read units" if run.target.on_aws else ""
 
 

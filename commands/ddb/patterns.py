@@ -1,4 +1,4 @@
-"""``bin/ddb/patterns/*``: the queries behind the API's lists, as an operator looks at them."""
+"""``bin/ddb/patterns/*``: the lists of the API, printed for an operator."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 def _is_cursor(text: str) -> str:
-    """Return `text` if it is a place in a list."""
+    """Return `text` if it is a place in a list; raise BadParameter otherwise."""
     try:
         if text:
             keys.parse_message_sk(text)
@@ -94,7 +94,7 @@ def list_conversations(
 
 @dataclass(frozen=True, kw_only=True)
 class _List:
-    """What is listed: a partition of the table or of an index, in the order of `sort`."""
+    """A list: a partition of the table or of an index, in the order of the attribute `sort`."""
 
     pk: str
     sort: str

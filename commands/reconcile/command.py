@@ -1,16 +1,15 @@
 """``bin/ddb/reconcile``: what the command line says, and what it shows."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich import progress as rich_progress
 
 from commands.command import Run
-from commands.output import quantity
+from commands.output import Output, quantity
 from commands.reconcile import run as runs
 from commands.reconcile.destination import Destination
 from commands.reconcile.digest import Rules
@@ -87,7 +86,7 @@ def reconcile(
     reconciler = Reconciler(
         table, rules=rules if group or is_whole else runs.without_lag(rules), dry_run=dry_run
     )
-    report = _Report(as_json=run.output.as_json, dry_run=dry_run)
+    report = _Report(run.output, dry_run=dry_run)
     with progress_bar() as bar:
         steps = _progress(bar)
         if group:
@@ -148,8 +147,8 @@ def _progress(bar: rich_progress.Progress) -> runs.Progress:
 class _Report:
     """Prints results as they come, and counts."""
 
-    def __init__(self, *, as_json: bool, dry_run: bool) -> None:
-        self._as_json = as_json
+    def __init__(self, output: Output, *, dry_run: bool) -> None:
+        self._output = output
         self._dry_run = dry_run
         self._last = ""
         self.groups = self.repaired = self.left = 0
@@ -170,15 +169,16 @@ class _Report:
                 self._last = result.message_group_uuid
 
     def _print(self, group: str, state: str, finding: Finding) -> None:
-        if self._as_json:
-            line: dict[str, Any] = {
-                "message_group_uuid": group or None,
-                "state": state,
-                "kind": finding.kind.value,
-                "user_uuid": finding.user_uuid,
-                "detail": finding.detail,
-            }
-            typer.echo(json.dumps(line))
+        if self._output.as_json:
+            self._output.json(
+                {
+                    "message_group_uuid": group or None,
+                    "state": state,
+                    "kind": finding.kind.value,
+                    "user_uuid": finding.user_uuid,
+                    "detail": finding.detail,
+                }
+            )
             return
         colour = {"repaired": typer.colors.GREEN, "left": typer.colors.RED}.get(state)
         parts = [group or "-", finding.kind.value, finding.user_uuid, finding.detail]
@@ -186,18 +186,22 @@ class _Report:
         typer.echo("  ".join([shown, *(part for part in parts if part)]))
 
     def sum_up(self) -> None:
-        if self._as_json:
-            counts = {"groups": self.groups, "repaired": self.repaired, "left": self.left}
-            typer.echo(json.dumps({"summary": counts | {"dry_run": self._dry_run}}))
-            return
         left = quantity(self.left, "finding") if self._dry_run else f"{self.left} left unequal"
-        typer.echo(
+        counts = {"groups": self.groups, "repaired": self.repaired, "left": self.left}
+        self._output.result(
             f"{quantity(self.groups, 'group')}, "
-            f"{quantity(self.repaired, 'difference')} repaired, {left}."
+            f"{quantity(self.repaired, 'difference')} repaired, {left}.",
+            summary=counts | {"dry_run": self._dry_run},
         )
 
     def how_to_resume(self, resume_from: str | None) -> str:
-        """Say how an interrupted run goes on; None when it is not one of the whole table."""
+        """Return the sentence that says how to continue an interrupted run.
+
+        Parameters
+        ----------
+        resume_from
+            The group that the run began with; None when it was not a run of the whole table.
+        """
         sentence = "Interrupted: what was repaired stays so. "
         last = self._last or resume_from
         if resume_from is None or not last:

@@ -1,7 +1,8 @@
 """What reconcile needs to know of a group's messages, gathered in one pass over them.
 
 The pass is streamed: of however many messages, each sender's newest is kept, and their newest
-that is not young. Keys in whatever form are read as places in canonical form from here on.
+that is not young. From here on every key is a place in canonical form, whatever form it has
+in the table.
 """
 
 from collections.abc import Mapping
@@ -13,8 +14,8 @@ from messaging import keys
 from messaging.entities import Message, preview
 from messaging.errors import UnreadableItemError
 
-# The stream's function is usually done within a second or two. What is younger than this is
-# its business, and no difference yet.
+# The stream's function is usually done within a second or two. Messages that are younger than this
+# may still be waiting for it, so they are no difference yet.
 LAG = timedelta(minutes=1)
 UNREADABLE_KEPT = 100
 
@@ -26,9 +27,9 @@ class Rules:
     Attributes
     ----------
     naive_zone
-        What a time without an offset is taken for.
+        The time zone of times without an offset.
     lag
-        The age from which on a difference is one.
+        How old a message has to be before its absence from the rows is a difference.
     """
 
     naive_zone: tzinfo = UTC
@@ -87,7 +88,7 @@ class Digest:
     misplaced_example
         One such key.
     unreadable
-        The keys of what stands among the messages and is none, a hundred at most.
+        The keys of items among the messages that are none, a hundred at most.
     """
 
     newest_by: dict[str, Message] = field(default_factory=dict)

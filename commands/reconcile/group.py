@@ -44,7 +44,7 @@ from runtime.errors import TryAgainError
 
 ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 1.0
-# Within this time all items of a transaction are seen that one of them was seen of.
+# When one item of a transaction can be read, all of them can within this time.
 SETTLE_SECONDS = 0.2
 
 
@@ -59,7 +59,7 @@ class Result:
     left
         Differences and problems that are still there.
     notes
-        Worth knowing, and equal.
+        What is worth knowing, although it is no difference.
     """
 
     message_group_uuid: str
@@ -98,7 +98,7 @@ class Reconciler:
         self._sleep = sleep
 
     def reconcile(self, message_group_uuid: str, scanned: Snapshot | None = None) -> Result:
-        """Make a group equal; what was `scanned` spares reading it when that is equal already.
+        """Make a group equal; if it is equal in what was `scanned`, it is not read again.
 
         A table that does not answer leaves the group as `Kind.NO_ANSWER`.
         """
@@ -128,7 +128,7 @@ class Reconciler:
         Parameters
         ----------
         found
-            Takes every difference that was tackled.
+            Every difference that is worked on is appended to it.
         """
         plan, has_written = self._plan(self._read(seen)), False
         for attempt in range(ATTEMPTS):
@@ -155,9 +155,9 @@ class Reconciler:
                 continue
 
     def _replace_messages(self, message_group_uuid: str) -> int:
-        """Give misplaced messages the key of their place, each at once; return how many got it.
+        """Move misplaced messages to their keys, each in one transaction; return how many moved.
 
-        One stays where it is when another stands at that key.
+        A message stays where it is when another one has that key.
         """
         replaced = 0
         for item in self.table.messages(message_group_uuid):

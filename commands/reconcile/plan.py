@@ -74,10 +74,11 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """Put `new` where nothing stands, delete `old`, or change `old` into `new` in its place.
+    """Put `new` where there is no item, delete `old`, or change `old` into `new` in its place.
 
-    It is bound to what was read: to nothing, or to all that `old` has and what `new` adds. A
-    change sets what differs; attributes that neither names stay as they are.
+    It succeeds only if the table still has what was read: no item, or one with every attribute of
+    `old` and none that only `new` has. A change sets what differs; attributes that are in neither
+    of them stay as they are.
     """
 
     old: Item | None
@@ -116,15 +117,15 @@ class Snapshot:
 
 @dataclass(kw_only=True)
 class Plan:
-    """What is unequal, what ends it, what cannot be ended, and what else was seen.
+    """What is unequal, what makes it equal, what cannot be made equal, and what else was seen.
 
     Attributes
     ----------
     moves
-        Steps of the stream's function that rows have not taken yet, by the row's owner. Those
-        of young messages are no difference.
+        By the row's owner: the steps that the stream's function still has to take. Those for young
+        messages are no difference.
     replaces_messages
-        The rows are in their places, so that misplaced messages can be put into theirs.
+        The rows are where they belong, so that misplaced messages can be moved now.
     """
 
     differences: list[Finding] = field(default_factory=list)
@@ -352,7 +353,7 @@ class _Rows:
                 self._found(Kind.ROW_BEHIND, owner, detail)
 
     def _leads_forward(self, step: Advance, row: Item) -> bool:
-        """Tell whether the stream's function would take this step, and be right to."""
+        """Tell whether the stream's function would take this step, and whether it should."""
         if "last_sk" not in row or step.register not in row:
             return "last_sk" in row
         place = str(row[step.register])
@@ -362,7 +363,7 @@ class _Rows:
             return False
 
     def _called(self, other: str, rows: Sequence[Item]) -> User | None:
-        """Return how `other` is called: in their newest message, in a row, elsewhere."""
+        """Return the names of `other`: from their newest message, a row, or elsewhere."""
         if message := self.snapshot.digest.newest_by.get(other):
             return message.sender
         for row in reversed(rows):
@@ -406,7 +407,7 @@ def _compare_pair(snapshot: Snapshot, members: frozenset[str], newest: Message, 
 def _write_item(
     found: Item | None, desired: Item, kinds: tuple[Kind, Kind], detail: str, plan: Plan
 ) -> None:
-    """Put an item that is missing, or set one right that differs; `kinds` are the two names."""
+    """Put an item that is missing, or correct one that differs; `kinds` name the two cases."""
     missing, differs = kinds
     kind = missing if found is None else differs
     plan.differences.append(Finding(kind=kind, detail=detail))

@@ -1,13 +1,13 @@
-"""What reconcile is asked to do: one group, the whole table, what was parked, the failure queue.
+"""The ways to run reconcile: one group, the whole table, what was parked, the failure queue.
 
-Each of these yields a `Result` a group, in an order that lets an interrupted run go on.
+Each yields one `Result` for each group, in an order that lets an interrupted run continue.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from commands.parallel import in_parallel
 from commands.reconcile.destination import (
     Destination,
     Letter,
@@ -28,14 +28,15 @@ WORKERS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Whom to tell how far a run is.
+    """Functions that are told how far a run has come.
 
     Attributes
     ----------
     begin
-        A part of the run begins: what it is, and how many steps it has if that is known.
+        Is called when a part of the run begins, with its name and its number of steps, None when
+        that is not known.
     advance
-        So many steps more are done.
+        Is called with the number of steps that were done since the last call.
     """
 
     begin: Callable[[str, int | None], None] = lambda _what, _total: None
@@ -74,25 +75,12 @@ def whole_table(
     def reconcile(group: str) -> Result:
         return reconciler.reconcile(group, snapshots[group])
 
-    for result in _in_order(reconcile, groups, workers):
+    for result in in_parallel(reconcile, groups, workers=workers):
         yield result
         progress.advance(1)
     strays = [*survey.strays, *survey.pairs_of_nothing(reconciler.table)]
     if strays:
         yield Result(message_group_uuid="", left=strays)
-
-
-def _in_order(
-    reconcile: Callable[[str], Result], groups: Sequence[str], workers: int
-) -> Iterator[Result]:
-    if workers == 1:
-        yield from map(reconcile, groups)
-        return
-    executor = ThreadPoolExecutor(workers)
-    try:
-        yield from executor.map(reconcile, groups)
-    finally:
-        executor.shutdown(cancel_futures=True)
 
 
 def one_group(reconciler: Reconciler, message_group_uuid: str) -> Iterator[Result]:
@@ -176,6 +164,6 @@ def _letter(reconciler: Reconciler, destination: Destination, letter: Letter) ->
 
 
 def _that_is_there(result: Result) -> Result:
-    """Return the result for a group of old records: one that is gone altogether is equal."""
+    """Return the result for a group of old records; a group that no longer exists is equal."""
     left = [finding for finding in result.left if finding.kind != Kind.NO_SUCH_GROUP]
     return replace(result, left=left)

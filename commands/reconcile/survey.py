@@ -1,7 +1,8 @@
 """One scan of the whole table: what it tells about every group.
 
-The memory it takes grows with the number of groups, not of messages. A scan is no snapshot: what
-looks unequal in it is read again, group by group; what looks equal needs nothing more.
+The memory it takes grows with the number of groups, not of messages. A group
+may change during the scan, so one that looks unequal is read again; one that looks equal needs
+nothing more.
 """
 
 from collections.abc import Callable, Iterator
@@ -102,7 +103,7 @@ class Survey:
         return result
 
     def pairs_of_nothing(self, table: Table) -> Iterator[Finding]:
-        """Yield the PAIR items of two users who have no group; C would write into none."""
+        """Yield the PAIR items whose group does not exist: C would write into it."""
         paired = self._places_by_pair()
         for pk in sorted(self._pairs.keys() - paired.keys()):
             item = table.get(pk, keys.PAIR_SK)

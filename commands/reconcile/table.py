@@ -1,4 +1,4 @@
-"""The table's calls that only reconcile makes: whole partitions, scans, writes bound to a reading.
+"""The calls that only reconcile makes: whole partitions, scans, and writes on condition.
 
 Everything on the table itself is read consistently.
 """
@@ -56,9 +56,9 @@ class Table(Repository):
         return self._get(pk, sk)
 
     def write(self, writes: Sequence[Write]) -> bool:
-        """Carry out `writes`, all or none; return False when something was read otherwise.
+        """Carry out `writes`, all or none; return False if the table has changed since it was read.
 
-        Of more than DynamoDB takes at a time the first are carried out.
+        Of more writes than one transaction takes, only the first are carried out.
         """
         reasons = self._transact([self._bound(write) for write in writes[:TRANSACTION_ITEMS]])
         return reasons is None
@@ -98,9 +98,10 @@ class Table(Repository):
 
 
 def _expressions(old: Item, new: Item) -> dict[str, Any]:
-    """Return how an item that has what `old` has, and nothing else of `new`, gets what `new` has.
+    """Return the expressions that change an item from `old` to `new`.
 
-    There is no update expression where both are the same.
+    The item has to have every attribute of `old`, and none that only `new` has. There is no update
+    expression when both are the same.
     """
     conditions, sets, removes = [], [], []
     names, values = {}, {}

@@ -733,7 +733,7 @@ def test_ids_can_change_places_with_relink(people: dict[str, str], database: str
     assert dict(rows(database, linked)) == ids
 
 
-def test_a_private_database_is_reached_through_the_schema_function(
+def test_a_private_database_is_reached_through_a_function(
     deployed: dict[str, str], database: str, calls: Calls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "failed with OperationalError" in sentence(run("db", "sessions", "--aws"))
@@ -764,9 +764,7 @@ def test_a_private_database_is_reached_through_the_schema_function(
     assert all("password" not in event for event in invoked)
 
 
-def test_the_schema_function_is_given_the_owners_secret(
-    deployed: dict[str, str], calls: Calls
-) -> None:
+def test_the_function_is_given_the_owners_secret(deployed: dict[str, str], calls: Calls) -> None:
     secret = json.dumps({"username": "owner", "password": "hidden"})
     made = boto3.client("secretsmanager").create_secret(Name="owner", SecretString=secret)
     deployed["DatabaseSecretArn"] = made["ARN"]

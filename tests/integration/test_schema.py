@@ -159,7 +159,7 @@ def test_a_database_of_an_earlier_version_is_brought_up_to_date(
     ids=["set-cognito-id", "sessions"],
 )
 @pytest.mark.parametrize("auth", ["iam", "url"])
-def test_whoever_may_only_invoke_the_schema_function_gets_nowhere(
+def test_whoever_may_only_invoke_the_function_gets_nowhere(
     new_database: str, monkeypatch: pytest.MonkeyPatch, auth: str, action: dict[str, str]
 ) -> None:
     """In the cloud no URL names the owner: the template takes none that names a user."""

@@ -56,7 +56,7 @@ def test_without_its_statement_a_function_is_denied(stage: Stage) -> None:
     assert stage.gateway.get("/api/message_groups", by="grahams").status == 200
 
 
-def test_who_may_only_invoke_the_schema_function_gives_no_account_away(stage: Stage) -> None:
+def test_who_may_only_invoke_the_function_gives_no_account_away(stage: Stage) -> None:
     before = stage.rows("SELECT handle, cognito_user_id FROM public.users ORDER BY handle")
     ((handle, _), *_) = before
     event = {"action": "set-cognito-id", "handle": handle, "cognito_user_id": "mine"}
