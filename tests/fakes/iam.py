@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
@@ -89,8 +90,7 @@ class Iam:
 
     def _policy(self, name: str) -> Iterator[Statement]:
         if name.startswith(OF_AWS):
-            policy = json.loads(aws_managed_policies_data)[name.rsplit("/", 1)[-1]]
-            return self._statements(name, policy["Document"])
+            return self._statements(name, _policies_of_aws()[name.rsplit("/", 1)[-1]]["Document"])
         policy = self._stack.document["Resources"][name]["Properties"]
         return self._statements(name, policy["PolicyDocument"])
 
@@ -103,6 +103,12 @@ class Iam:
                 resources=tuple(_listed(statement["Resource"])),
                 condition=statement.get("Condition", {}),
             )
+
+
+@cache
+def _policies_of_aws() -> Any:
+    """Read all of them once, which takes a moment."""
+    return json.loads(aws_managed_policies_data)
 
 
 def _allowed(

@@ -3,7 +3,7 @@
 PostgreSQL is a real one, from the local cloud.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
@@ -66,16 +66,23 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 def directory(database_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """The database with three users, whose cognito_user_id is their handle."""
-    owner = psycopg2.connect(database_url)
+    fill_directory(
+        database_url, {user: user.handle for user in (GRAHAMS, REEF, BAYKO)}, monkeypatch
+    )
+    return database_url
+
+
+def fill_directory(url: str, users: Mapping[User, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let these users, given with their cognito_user_ids, be the directory of the functions."""
+    owner = psycopg2.connect(url)
     with owner, owner.cursor() as cursor:
         cursor.execute("TRUNCATE public.users")
-        for user in (GRAHAMS, REEF, BAYKO):
-            insert_user(cursor, user, cognito_user_id=user.handle)
+        for user, cognito_user_id in users.items():
+            insert_user(cursor, user, cognito_user_id=cognito_user_id)
     owner.close()
     monkeypatch.setenv("DATABASE_AUTH", "url")
-    monkeypatch.setenv("DATABASE_URL", database_url)
+    monkeypatch.setenv("DATABASE_URL", url)
     monkeypatch.setenv("DATABASE_USER", database_users.APP)
-    return database_url
 
 
 @contextmanager
@@ -102,6 +109,13 @@ def insert_user(
 @pytest.fixture
 def dynamodb(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator["DynamoDBClient"]:
     """The template's table on moto, known to the functions by their environment."""
+    with table_on_moto(stack, monkeypatch) as client:
+        yield client
+
+
+@contextmanager
+def table_on_moto(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator["DynamoDBClient"]:
+    """Make the template's table on moto, known to the functions by their environment."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", stack.region)

@@ -2,28 +2,25 @@
 
 import importlib
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import psycopg2
 import pytest
 
-from local.template import Stack
+from local.template import Stack, create_table_arguments
 from messaging import keys
 from messaging.repository import Repository
+from runtime.deadline import Deadline
 from seed.examples import seed_users
 from seed.writing import write_conversations
 from tests.fakes import sample_events
 from tests.fakes.gateway import Context
 from tests.fakes.records import record
 from tests.fakes.sample_events import EVENTS, EXPECTED, Contents, Stores
-from tests.integration.conftest import database_user_of, insert_user
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
+from tests.integration.conftest import database_user_of, fill_directory, table_on_moto
 
 # As EventBridge sends what a rule's schedule says.
 SCHEDULED = {
@@ -39,22 +36,25 @@ SCHEDULED = {
 }
 
 
+@pytest.fixture(scope="module")
+def seeded(stack: Stack, database_url: str) -> Iterator[Stores]:
+    """The seeded table and users. Filling the table takes longer than most of the tests."""
+    with pytest.MonkeyPatch.context() as patch, table_on_moto(stack, patch) as dynamodb:
+        table_name = str(create_table_arguments(stack)["TableName"])
+        write_conversations(
+            Repository(dynamodb, table_name, deadline=Deadline()), datetime.now(UTC)
+        )
+        users = {user.user: user.cognito_user_id or "MOCK" for user in seed_users()}
+        fill_directory(database_url, users, patch)
+        yield Stores(dynamodb=dynamodb, table_name=table_name, database_url=database_url)
+
+
 @pytest.fixture
-def stores(
-    repository: Repository,
-    dynamodb: "DynamoDBClient",
-    table_name: str,
-    directory: str,
-) -> Stores:
-    """The seeded table and users."""
-    write_conversations(repository, datetime.now(UTC))
-    connection = psycopg2.connect(directory)
-    with connection, connection.cursor() as cursor:
-        cursor.execute("TRUNCATE public.users")
-        for user in seed_users():
-            insert_user(cursor, user.user, cognito_user_id=user.cognito_user_id or "MOCK")
-    connection.close()
-    return Stores(dynamodb=dynamodb, table_name=table_name, database_url=directory)
+def stores(seeded: Stores) -> Iterator[Stores]:
+    """The seeded table and users, which are restored after each test."""
+    before = seeded.read()
+    yield seeded
+    seeded.restore(before)
 
 
 def invoke(name: str, event: Any) -> Any:
@@ -94,7 +94,6 @@ def test_a_sample_event_answers_and_writes_what_it_should(name: str, stores: Sto
     again = invoke(name, sample_events.event(name))
     assert sample_events.answer(name, again) == EXPECTED[name].answer
     assert stores.read().rows() == after.rows()
-    stores.restore(before)
 
 
 def test_a_daily_ping_does_nothing(stack: Stack, stores: Stores) -> None:

@@ -462,6 +462,23 @@ def test_a_group_whose_calls_are_not_answered_is_reported_by_its_first_record(ca
     assert inbox(repository, GRAHAMS)[0].message == "at 2"
 
 
+def test_a_group_with_a_missing_row_comes_again_while_the_other_row_is_not_answered() -> None:
+    class SilentForGrahams(MemoryRepository):
+        def advance_row(
+            self, owner_uuid: str, message_group_uuid: str, steps: Sequence[Advance]
+        ) -> Item | None:
+            if owner_uuid == GRAHAMS.uuid:
+                raise TryAgainError
+            return super().advance_row(owner_uuid, message_group_uuid, steps)
+
+    repository = SilentForGrahams()
+    group = begin(repository).message_group_uuid
+    records = inserted(write(repository, group, 1))
+    del repository.items[row_key(REEF, group)]
+    report = update(repository, records)
+    assert (report.failed, report.parked) == ([sequence_number(records[0])], 0)
+
+
 def test_a_record_that_cannot_be_parked_for_now_comes_again() -> None:
     repository = Throttled()
     message = write(repository, begin(repository).message_group_uuid, 1)

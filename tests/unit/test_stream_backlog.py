@@ -30,8 +30,6 @@ from runtime.user import User
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import GRAHAMS, NEW_YEAR
 from tests.fakes.records import inserted
-from tests.unit.schedules.mutants import MUTANTS
-from tests.unit.schedules.world import Environment
 
 HEALTHY_GROUPS = 50
 MESSAGES = 3000
@@ -119,17 +117,9 @@ def _written(record: dict[str, Any]) -> float:
 
 
 class Application:
-    """Groups that are written to, and E that follows.
+    """Groups that are written to, and E that follows."""
 
-    Parameters
-    ----------
-    environment
-        Makes another E than the real one.
-    """
-
-    def __init__(
-        self, stack: Stack, *, mapping: StreamMapping, environment: Environment | None = None
-    ) -> None:
+    def __init__(self, stack: Stack, *, mapping: StreamMapping) -> None:
         self.clock = Clock()
         self.deadline = Deadline(clock=self.clock.time)
         self.table = SlowTable(self.clock, self.deadline)
@@ -137,9 +127,7 @@ class Application:
         self.parked = 0
         self.last: dict[str, Message] = {}
         self._timeout = stack.functions()[mapping.function].timeout
-        make = environment or (lambda table: StreamProcessor(table, concurrency=1))
-        self._processor = make(self.table)
-        self._processor._clock = self.clock.utc
+        self._processor = StreamProcessor(self.table, clock=self.clock.utc, concurrency=1)
         self._reader = Reader(self.clock)
         self._shard = Shard(
             self._reader,
@@ -272,14 +260,6 @@ def test_a_broken_group_holds_nobody(
         assert median(lags) == pytest.approx(median(without), abs=0.02)
         assert max(lags) == pytest.approx(max(without), abs=0.05)
         tell(f"beside {what} {median(lags):.2f} s, {max(lags):.2f} s at most")
-
-
-def test_a_broken_group_that_were_reported_would_hold_everybody(
-    application: Callable[..., Application],
-) -> None:
-    _, reporting = MUTANTS["a missing row is reported"]()
-    lags = lags_beside(application(environment=reporting), a_row_is_missing)
-    assert len(lags) < MESSAGES / 10
 
 
 def throttled(application: Application, hours: float) -> list[str]:
