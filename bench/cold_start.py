@@ -27,13 +27,13 @@ from bench.artifact import BUILT, RUNTIME, Deployed, deploy
 from bench.database import Database, database
 from bench.engine import Engine, engine
 from bench.figures import Spread, table
+from bench.records import record
 from bench.write_units import user
 from local.settings import ROOT
 from messaging import keys, message_groups
 from messaging.entities import Message
-from messaging.message_groups import NewMessage
+from messaging.message_groups import SendRequest
 from runtime.user import User
-from tests.fakes.records import inserted
 
 RUNS = 15
 PAGE = 20
@@ -91,7 +91,7 @@ class Stage:
         message = Message.from_sender(
             self.people[0], message_group_uuid=self.group, sk=sk, message="x" * 100
         )
-        return {"Records": inserted(message)}
+        return {"Records": [record(message)]}
 
 
 def request(
@@ -130,7 +130,7 @@ def stage() -> Iterator[Stage]:
         people = user("grahams"), user("reef")
         for person in people:
             directory.add(person)
-        first = NewMessage(message="x" * 100)
+        first = SendRequest(message="x" * 100)
         sent = message_groups.create_message_group(
             repository, *people, first, now=datetime.now(UTC)
         )

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from cruddur.schema import load_schema
+from administration.operations import perform_at
 from local.postgres import Postgres
 from local.processes import free_port
 from local.state import StateFolder
@@ -63,7 +63,7 @@ def database() -> Iterator[Database]:
         postgres = Postgres(state=state, port=port)
         try:
             postgres.wait()
-            load_schema(postgres.url)
+            perform_at(postgres.url, {"action": "migrate"})
             certificate = _certificate(Path(folder))
             with _encrypted(port, certificate) as encrypted:
                 address = f"postgresql://127.0.0.1:{encrypted}/cruddur"

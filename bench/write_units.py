@@ -8,16 +8,15 @@ characters, and for the longest that there are, from people with the longest nam
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 from bench.engine import TABLE, Engine, Meter, engine
+from bench.records import record
 from directory.users import MAX_DISPLAY_NAME_CHARS
 from messaging import keys, message_groups
 from messaging.bodies import MAX_MESSAGE_CHARS
-from messaging.entities import Message
 from messaging.message_groups import SendRequest, SendResult
-from messaging.repository import Repository, to_dynamodb
+from messaging.repository import Repository
 from messaging.stream import StreamProcessor
 from runtime.user import User
 
@@ -70,16 +69,6 @@ def line(what: str, meter: Meter) -> None:
     calls = ", ".join(f"{count} {name}" for name, count in meter.calls.items())
     numbers = " | ".join(f"{number:g}" for number in (*units, sum(units)))
     print(f"| {what} | {numbers} | {calls} |")
-
-
-def record(message: Message) -> dict[str, Any]:
-    """Return the stream's record of a new message, as far as the function reads it."""
-    item = to_dynamodb(message.to_item())
-    key = {name: item[name] for name in ("pk", "sk")}
-    return {
-        "eventName": "INSERT",
-        "dynamodb": {"Keys": key, "NewImage": item, "SequenceNumber": message.sk},
-    }
 
 
 def measure(running: Engine, people: tuple[User, User], text: str) -> None:

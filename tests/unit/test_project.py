@@ -121,11 +121,12 @@ PACKAGES: dict[str, tuple[str, set[str]]] = {
     "directory": ("layers/directory", {"runtime"}),
     "administration": ("functions/administer_directory", {"directory", "runtime"}),
     "functions": (".", IN_LAYERS | {"administration"}),
+    "bin": (".", set()),
     "seed": (".", {"runtime", "messaging", "administration"}),
     "commands": (".", OF_OPERATORS | {"local"}),
     "local": (".", OF_OPERATORS | {"commands"}),
-    "bench": (".", IN_LAYERS | {"local"}),
-    "tests": (".", OF_OPERATORS | {"functions", "commands", "local"}),
+    "bench": (".", IN_LAYERS | {"administration", "local"}),
+    "tests": (".", OF_OPERATORS | {"functions", "commands", "local", "bench"}),
 }
 
 
