@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 TABLE = "table"
 
+_READS = ("GetItem", "Query")
 _WRITES = ("PutItem", "UpdateItem", "TransactWriteItems")
 
 
@@ -37,11 +38,14 @@ class Meter:
     ----------
     calls
         How many, by operation.
+    read_units
+        Of pages up to 4 KB; the engine reports the same for larger ones.
     write_units
         By where they were consumed: `TABLE`, or the name of an index.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
+    read_units: float = 0
     write_units: Counter[str] = field(default_factory=Counter)
 
     def watch(self, client: "DynamoDBClient") -> None:
@@ -55,11 +59,13 @@ class Meter:
             consumed = parsed.get("ConsumedCapacity") or []
             with counting:
                 self.calls[model.name] += 1
-                if model.name in _WRITES:
-                    for entry in consumed if isinstance(consumed, list) else [consumed]:
+                for entry in consumed if isinstance(consumed, list) else [consumed]:
+                    if model.name in _WRITES:
                         self._add(entry)
+                    else:
+                        self.read_units += entry["CapacityUnits"]
 
-        for operation in _WRITES:
+        for operation in _READS + _WRITES:
             client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", ask)
         client.meta.events.register("after-call.dynamodb.*", count)
 
@@ -71,8 +77,13 @@ class Meter:
 
     def take(self) -> "Meter":
         """Return what was counted since this was called last."""
-        taken = Meter(calls=self.calls.copy(), write_units=self.write_units.copy())
+        taken = Meter(
+            calls=self.calls.copy(),
+            read_units=self.read_units,
+            write_units=self.write_units.copy(),
+        )
         self.calls.clear()
+        self.read_units = 0
         self.write_units.clear()
         return taken
 

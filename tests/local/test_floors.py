@@ -1,0 +1,120 @@
+"""What a request costs, counted at the clients of both stores, is what docs/data.md says."""
+
+import os
+from collections.abc import Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from bench.database import Database, database
+from bench.engine import Engine, Meter, engine
+from bench.write_units import record, user
+from directory import connection
+from local.settings import ROOT
+from local.template import read_stack
+from messaging import repository
+from messaging.repository import PageRequest
+from runtime import environment
+from tests.fakes.gateway import Answer, Gateway
+
+HEAD = "| | calls, cold |"
+
+
+def documented() -> list[list[str]]:
+    lines = iter((ROOT / "docs" / "data.md").read_text().splitlines())
+    assert any(line.startswith(HEAD) for line in lines)
+    next(lines)
+    rows = []
+    for line in lines:
+        if not line:
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+@pytest.fixture(scope="module")
+def stores() -> Iterator[tuple[Engine, Database]]:
+    """The engine, which counts as DynamoDB does, and PostgreSQL."""
+    before = dict(os.environ)
+    try:
+        with engine() as running, database() as directory:
+            os.environ.update(
+                AWS_ENDPOINT_URL=running.url,
+                TABLE_NAME=running.table_name,
+                DATABASE_AUTH="url",
+                DATABASE_URL=directory.url,
+            )
+            yield running, directory
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def test_every_access_pattern_costs_what_the_documents_say(
+    stores: tuple[Engine, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, directory = stores
+    stack = read_stack(parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"})
+    folders = {name: function.code for name, function in stack.functions().items()}
+    gateway = Gateway(routes=stack.routes(), functions=folders)
+    others = [user(f"other{number}") for number in range(2)]
+    for person in (user("grahams"), user("reef"), *others):
+        directory.add(person)
+    statements: list[str] = []
+    fetch_one = connection.Database.fetch_one
+
+    def counted(self: connection.Database, statement: str, *values: object) -> object:
+        statements.append(statement)
+        return fetch_one(self, statement, *values)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(connection.Database, "fetch_one", counted)
+
+    def post(route: str, body: dict[str, str]) -> Answer:
+        return gateway.post(f"/api/{route}", body, by="grahams")
+
+    group = post("message_groups", {"handle": "reef", "message": "x"}).body["message_group_uuid"]
+    strangers = iter(others)
+
+    def move() -> None:
+        post("messages", {"message_group_uuid": group, "message": "x"})
+        page = repository.of_environment().list_messages(group, PageRequest(limit=1))
+        meter.take()
+        statements.clear()
+        event = {"Records": [record(page.rows[0])]}
+        assert gateway.invoke("UpdateMessageGroups", event) == {"batchItemFailures": []}
+
+    def named() -> dict[str, str]:
+        return {"message_group_uuid": group, "message": "x", "message_uuid": str(uuid4())}
+
+    patterns: dict[str, Callable[[], object]] = {
+        "A": lambda: gateway.get(f"/api/messages/{group}", by="grahams"),
+        "B": lambda: gateway.get("/api/message_groups", by="grahams"),
+        "C": lambda: post("message_groups", {"handle": next(strangers).handle, "message": "x"}),
+        "D": lambda: post("messages", {"message_group_uuid": group, "message": "x"}),
+        "D, named": lambda: post("messages", named()),
+        "E": move,
+        "a user by handle": lambda: gateway.get("/api/users/reef/short", by="grahams"),
+    }
+
+    def cost(pattern: str) -> Meter:
+        meter.take()
+        statements.clear()
+        patterns[pattern]()
+        return meter.take()
+
+    for pattern, *wanted in documented():
+        environment.renew()
+        meter = Meter()
+        meter.watch(repository.of_environment()._client)
+        cold, sql = cost(pattern), len(statements)
+        warm = cost(pattern)
+        found = [
+            *(", ".join(sorted(taken.calls.elements())) or "none" for taken in (cold, warm)),
+            *(str(sql), str(len(statements))),
+            *(f"{taken.read_units:g}" for taken in (cold, warm)),
+            f"{warm.write_units.total():g}",
+        ]
+        assert found == wanted, pattern
+        assert cold.write_units == warm.write_units
+        patterns.pop(pattern)
+    assert not patterns
