@@ -34,7 +34,7 @@ prove: setup ## run the longest tests, such as every schedule of four messages
 .PHONY: smoke
 smoke: ## build for both architectures, and import every handler with its layers alone
 	@bin/setup
-	@bin/python -m local.smoke
+	@bin/python -m tests.smoke
 
 .PHONY: events
 events: setup ## run every sample event in a container, and compare answers and rows (needs Docker)
@@ -53,7 +53,7 @@ lint: setup ## check format, lint, types and the template
 	$(BIN)/cfn-lint --include-checks I -- template.yaml
 	bin/sam validate --lint
 	bin/setup checkov
-	bin/python -m local.translated >.build/translated.json
+	bin/python -m sam_offline.template template.yaml DeletionProtection=true >.build/translated.json
 	.build/checkov/bin/checkov --config-file .checkov.yaml
 
 .PHONY: check

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.settings import CREDENTIALS, ROOT
-from local.template import read_stack
+from local.settings import ROOT
+from sam_offline.ministack import CREDENTIALS
+from tests.fakes.template import read_stack
 
 BUILT = ROOT / ".aws-sam" / "build"
 RUNTIME = ROOT / ".build" / "runtime" / "bin" / "python"

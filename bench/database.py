@@ -20,9 +20,9 @@ from cryptography.x509.oid import NameOID
 
 from administration.operations import perform_at
 from local.postgres import Postgres
-from local.processes import free_port
-from local.state import StateFolder
 from runtime.user import User
+from sam_offline.processes import free_port
+from sam_offline.state import StateFolder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,24 +1,22 @@
 """A DynamoDB that a measurement has for itself, with the template's table and a meter."""
 
-import tempfile
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
-from local.ministack import Ministack
-from local.resources import Clients, create_resources
-from local.settings import isolate_from_aws
-from local.state import StateFolder
-from local.template import Stack, create_table_arguments, read_stack
+from local.settings import TEMPLATE
 from messaging.repository import CLIENT_CONFIG, Repository
 from runtime.deadline import Deadline
+from sam_offline import Offline
+from sam_offline.cloud import client
+from sam_offline.running import isolate_from_aws
+from sam_offline.stack import StreamMapping
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -90,46 +88,52 @@ class Meter:
 
 @dataclass(frozen=True, kw_only=True)
 class Engine:
-    """The running engine and the stack that was made in it."""
+    """The running engine, and the stack that was made in it."""
 
-    url: str
-    stack: Stack
-    clients: Clients
+    app: Offline
+
+    @property
+    def url(self) -> str:
+        """Where the engine is."""
+        return self.app.engine.url
 
     @property
     def table_name(self) -> str:
         """The table's name in the template."""
-        return str(create_table_arguments(self.stack)["TableName"])
+        return self.app.outputs["TableName"]
+
+    @property
+    def mapping(self) -> StreamMapping:
+        """The template's event source mapping."""
+        (mapping,) = self.app.stack.stream_mappings()
+        return mapping
+
+    def client(self, service: Any) -> Any:
+        """Return a client past everything that the local cloud adds."""
+        return client(service, self.url, self.app.region)
 
     def repository(self, *, connections: int = 10) -> tuple[Repository, Meter]:
         """Return a repository with a client of its own, and the meter on it."""
-        client = boto3.client(
+        table = boto3.client(
             "dynamodb",
             endpoint_url=self.url,
-            region_name=self.stack.region,
+            region_name=self.app.region,
             config=CLIENT_CONFIG.merge(Config(max_pool_connections=connections)),
         )
         meter = Meter()
-        meter.watch(client)
-        return Repository(client, self.table_name, deadline=Deadline()), meter
+        meter.watch(table)
+        return Repository(table, self.table_name, deadline=Deadline()), meter
 
 
 @contextmanager
 def engine() -> Iterator[Engine]:
     """Start an engine, make the template's resources in it, and stop it in the end."""
-    stack = read_stack()
-    isolate_from_aws(stack.region)
-    with tempfile.TemporaryDirectory(prefix="bench") as folder:
-        state = StateFolder(Path(folder))
-        state.acquire()
-        ministack = Ministack(state=state, region=stack.region)
-        try:
-            ministack.wait()
-            url = ministack.url
-            clients = Clients.of(
-                aws_url=url, dynamodb_url=url, streams_url=url, region=stack.region
-            )
-            yield Engine(url=url, stack=create_resources(stack, clients), clients=clients)
-        finally:
-            ministack.stop()
-            state.release()
+    isolate_from_aws("us-east-1")
+    database = {"DatabaseUrl": "postgresql://127.0.0.1/none"}
+    app = Offline(TEMPLATE, parameters=database, api=False)
+    try:
+        app.begin()
+        app.create()
+        yield Engine(app=app)
+    finally:
+        app.close()

@@ -21,13 +21,13 @@ from typing import Any, cast
 
 from bench.engine import Engine, Meter, engine
 from bench.write_units import user
-from local.functions import Functions, Result
-from local.streams import StreamReader
 from messaging import message_groups
 from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest, Repository
 from messaging.stream import Report, StreamProcessor
 from runtime.user import User
+from sam_offline.functions import Functions, Result
+from sam_offline.streams import StreamReader
 
 DRAIN_SECONDS = 120.0
 
@@ -71,12 +71,11 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
     plain, meter_of_writers = running.repository(connections=writers)
     mover, meter = running.repository()
     worker = Worker(processor=StreamProcessor(mover))
-    (mapping,) = running.stack.stream_mappings()
     reader = StreamReader(
-        mapping,
+        running.mapping,
         functions=cast(Functions, worker),
-        streams=running.clients.streams,
-        sqs=running.clients.sqs,
+        streams=running.client("dynamodbstreams"),
+        sqs=running.client("sqs"),
     )
     made = [begin(plain, number) for number in range(groups)]
     random = Random(1)
@@ -94,8 +93,9 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
             if number % 1000 == 0:
                 print(f"  {number} written, {worker.records} records processed")
     written = time.monotonic() - began
-    drained = reader.stop(DRAIN_SECONDS)
+    drained = reader.drain(DRAIN_SECONDS)
     finished = time.monotonic() - began
+    reader.stop()
     print(f"messages             {messages}, written in {written:.1f} s")
     print(f"through the stream   {messages / finished:.0f} messages/s")
     print_figures(worker, meter, messages)

@@ -20,8 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from administration.operations import OperationError
 from commands.errors import CommandError
-from local.errors import LocalError
 from runtime.errors import TryAgainError
+from sam_offline.errors import OfflineError
 from seed.writing import SeedError
 
 FAILURE = 1
@@ -43,7 +43,7 @@ def reported_errors(*, on_aws: bool) -> Iterator[None]:
         yield
     except (
         CommandError,
-        LocalError,
+        OfflineError,
         OperationError,
         SeedError,
         TryAgainError,
@@ -61,7 +61,7 @@ def reported_errors(*, on_aws: bool) -> Iterator[None]:
 def _sentence(error: Exception) -> str | None:
     """Return what is the same wherever the command works."""
     match error:
-        case CommandError() | LocalError() | OperationError() | SeedError():
+        case CommandError() | OfflineError() | OperationError() | SeedError():
             return str(error)
         case TryAgainError():
             return "The table does not answer for now: run the command again."

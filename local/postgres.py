@@ -6,19 +6,22 @@ permissions of every folder above the data.
 
 import os
 import platform
+import secrets
 import shutil
 import signal
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg2
 from psycopg2 import sql
 
 from administration import database_users
 from commands.postgresql import programs_folder
-from local.containers import HOST, Containers
-from local.errors import LocalError
-from local.processes import Engine
-from local.state import StateFolder
+from sam_offline.containers import HOST
+from sam_offline.errors import OfflineError
+from sam_offline.processes import Engine, guarded
+from sam_offline.state import StateFolder
 
 __all__ = ["Postgres"]
 
@@ -48,28 +51,25 @@ host all all all scram-sha-256
 class Postgres(Engine):
     """Listens on 127.0.0.1 and trusts everyone there; `url` leads to the project's database.
 
-    With `containers` also where these come in, by `url_for_containers` with a password.
+    For containers it also listens at `bridge`, which more than this machine can reach: there
+    `url_for_containers` has a password, another one at each start.
     """
 
-    def __init__(
-        self, *, state: StateFolder, port: int, containers: Containers | None = None
-    ) -> None:
-        self._password: str | None = None  # with none, nobody gets in who needs one
-        self.url_for_containers: str | None = None
-        addresses = ["127.0.0.1"]
-        if containers:
-            self._password = containers.password
-            self.url_for_containers = (
-                f"postgresql://postgres:{self._password}@{HOST}:{port}/{_DATABASE}"
-            )
-            addresses += [containers.address] if containers.address else []
+    def __init__(self, *, state: StateFolder, port: int, bridge: str | None = None) -> None:
+        self._password = secrets.token_urlsafe(16)
+        self.url_for_containers = (
+            f"postgresql://postgres:{self._password}@{HOST}:{port}/{_DATABASE}"
+        )
+        addresses = ["127.0.0.1", *([bridge] if bridge else [])]
         hba = state.path / "pg_hba.conf"
         hba.write_text(_HBA)
         self._server_url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
         self.url = f"postgresql://postgres@127.0.0.1:{port}/{_DATABASE}"
         binaries = programs_folder()
         if binaries is None:
-            raise LocalError("PostgreSQL is not installed: run `make setup`, or set DATABASE_URL.")
+            raise OfflineError(
+                "PostgreSQL is not installed: run `make setup`, or set DATABASE_URL."
+            )
         folder = state.data / "postgres"
         state.data.mkdir(exist_ok=True)
         initdb = [
@@ -90,11 +90,10 @@ class Postgres(Engine):
         complete = (folder / "PG_VERSION").exists() and (folder / "postgresql.auto.conf").exists()
         super().__init__(
             "postgres",
-            *([server] if complete else [_remove(folder), initdb, server]),
+            # "Fast shutdown": does not wait for clients to leave.
+            guarded(signal.SIGINT, *([server] if complete else [_remove(folder), initdb, server])),
             state=state,
             environment={"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"},
-            # "Fast shutdown": does not wait for clients to leave.
-            stop_signal=signal.SIGINT,
         )
 
     def wait(self) -> None:
@@ -124,6 +123,20 @@ class Postgres(Engine):
         return True
 
 
+def end_leftover(state: StateFolder) -> None:
+    """End a server that has outlived its guard, which would hold the port and the data."""
+    folder = state.data / "postgres"
+    pid_file = folder / "postmaster.pid"
+    with suppress(OSError, ValueError, psutil.NoSuchProcess):
+        server = psutil.Process(int(pid_file.read_text().partition("\n")[0]))
+        if str(folder) in server.cmdline():
+            server.send_signal(signal.SIGINT)
+            server.wait()
+    # PostgreSQL would take a dead process that nobody has waited for, or another one with its
+    # number, for its own.
+    pid_file.unlink(missing_ok=True)
+
+
 def _remove(folder: Path) -> list[str]:
     """The command that clears a data folder whose creation was interrupted."""
     return ["rm", "-rf", str(folder)]
@@ -139,7 +152,7 @@ def _unprivileged() -> list[str]:
         return []
     program = "setpriv" if _is_there(_NOBODY) else "unshare"
     if platform.system() != "Linux" or not shutil.which(program):
-        raise LocalError(
+        raise OfflineError(
             f"PostgreSQL does not run as root, and {program} (of util-linux) is not there to "
             "change the user: run as another user, or set DATABASE_URL to a server of yours."
         )

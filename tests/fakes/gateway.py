@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from local.template import Route
+from sam_offline.stack import Route
 
 
 class Context(LambdaContext):

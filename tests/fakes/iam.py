@@ -13,7 +13,8 @@ from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from local.template import ACCOUNT, Stack
+from sam_offline.template import ACCOUNT
+from tests.fakes.template import Stack
 
 __all__ = ["OF_AWS", "TABLE", "Iam", "Statement"]
 

@@ -18,16 +18,16 @@ from moto import mock_aws
 from administration import database_users
 from administration.operations import perform_at
 from local.postgres import Postgres
-from local.processes import free_port
-from local.state import StateFolder
-from local.template import Stack, create_table_arguments, read_stack, time_to_live
 from messaging import stream
 from messaging.repository import Repository
 from runtime import environment
 from runtime.deadline import Deadline
 from runtime.user import User
+from sam_offline.processes import free_port
+from sam_offline.state import StateFolder
 from tests.fakes.gateway import Gateway
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
+from tests.fakes.template import Stack, create_table_arguments, read_stack, time_to_live
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -118,7 +118,7 @@ def table_on_moto(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator["Dy
     """Make the template's table on moto, known to the functions by their environment."""
     for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.region)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", stack.template.region)
     with mock_aws():
         client = boto3.client("dynamodb")
         arguments = create_table_arguments(stack)

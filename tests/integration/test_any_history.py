@@ -32,7 +32,6 @@ from commands.reconcile import run
 from commands.reconcile.digest import Rules
 from commands.reconcile.group import Reconciler
 from commands.reconcile.table import Table
-from local.template import create_table_arguments, read_stack
 from messaging import keys, message_groups
 from messaging.entities import Item, Message, MessageGroupRow
 from messaging.message_groups import SendRequest, SendResult
@@ -44,6 +43,7 @@ from runtime.errors import TryAgainError
 from runtime.user import User
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
 from tests.fakes.records import inserted, sequence_number
+from tests.fakes.template import create_table_arguments, read_stack
 
 PEOPLE = (GRAHAMS, REEF, BAYKO)
 STACK = read_stack()

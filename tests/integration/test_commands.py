@@ -31,9 +31,9 @@ from commands import output, rds, targets
 from commands.cli import app
 from commands.output import Output
 from commands.targets import Target
-from local.template import Stack, create_table_arguments
 from seed.examples import seed_users
 from tests.fakes.gateway import Context
+from tests.fakes.template import Stack, create_table_arguments
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -117,10 +117,12 @@ def local(
     outputs: dict[str, str],
     database: str,
     session: boto3.Session,
+    stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
     """The local target, on moto; its outputs."""
     outputs["DatabaseUrl"] = database
+    outputs["Table"] = json.dumps(stack.the_one("AWS::DynamoDB::Table")[1])
 
     def target(*, on_aws: bool, stack_name: str) -> Target:
         assert not on_aws

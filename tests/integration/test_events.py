@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from local.template import Stack, create_table_arguments
 from messaging import keys
 from messaging.repository import Repository
 from runtime.deadline import Deadline
@@ -20,6 +19,7 @@ from tests.fakes import sample_events
 from tests.fakes.gateway import Context
 from tests.fakes.records import record
 from tests.fakes.sample_events import EVENTS, EXPECTED, Contents, Stores
+from tests.fakes.template import Stack, create_table_arguments
 from tests.integration.conftest import database_user_of, fill_directory, table_on_moto
 
 # As EventBridge sends what a rule's schedule says.

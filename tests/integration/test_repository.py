@@ -14,7 +14,6 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from local.template import Stack, create_table_arguments
 from messaging import keys
 from messaging.entities import (
     Failed,
@@ -38,6 +37,7 @@ from runtime.errors import TryAgainError
 from runtime.user import User
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import BAYKO, GRAHAMS, REEF, minute
+from tests.fakes.template import Stack, create_table_arguments
 
 GROUP = str(UUID(int=1))
 OTHER_GROUP = str(UUID(int=2))

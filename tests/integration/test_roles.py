@@ -15,13 +15,13 @@ from uuid import uuid4
 import pytest
 
 from functions.update_message_groups import app as update_message_groups
-from local.template import Stack
 from messaging import repository
 from messaging.repository import Repository
 from runtime import environment
 from tests.fakes.gateway import Context, Gateway
 from tests.fakes.iam import TABLE, Iam
 from tests.fakes.records import inserted
+from tests.fakes.template import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

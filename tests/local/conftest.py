@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 ROOT = Path(__file__).parent.parent.parent
+ENGINE = ROOT / ".build" / "ministack" / "bin" / "python"
 
 
 @cache
@@ -102,16 +103,11 @@ class LocalCloud:
         eventually(lambda: True if what in self.log.read_text(errors="replace") else None)
 
     def children(self) -> list[psutil.Process]:
-        """All processes that were started and live, also those whose parent is gone."""
-        processes = []
-        with suppress(FileNotFoundError):
-            for line in (self.state / "processes.jsonl").read_text().splitlines():
-                entry = json.loads(line)
-                with suppress(psutil.NoSuchProcess):
-                    process = psutil.Process(entry["pid"])
-                    if process.create_time() == entry["created"]:
-                        processes += [process, *process.children(recursive=True)]
-        return list(dict.fromkeys(processes))
+        """All processes that it has started and that live."""
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
 
     def stop(self, number: signal.Signals = signal.SIGTERM, *, status: int = 0) -> None:
         """Stop in order, and prove that it was."""
@@ -240,7 +236,14 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 def cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[RunningCloud]:
     """The application, started once for all tests and stopped in order after them."""
     process = start_cloud()
-    stack = process.wait_until_ready()
+    with running(process, process.wait_until_ready()) as cloud:
+        yield cloud
+    process.stop()
+
+
+@contextmanager
+def running(process: LocalCloud, stack: dict[str, Any]) -> Iterator[RunningCloud]:
+    """The clients of a running stack."""
 
     def client(service: str) -> Any:
         return boto3.client(
@@ -260,4 +263,3 @@ def cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[RunningCloud]:
             cognito=client("cognito-idp"),
             sqs=client("sqs"),
         )
-    process.stop()

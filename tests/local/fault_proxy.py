@@ -25,10 +25,13 @@ _ERROR = "com.amazonaws.dynamodb.v20120810#"
 
 
 class Proxy:
-    """Passes calls on to `engine_url`."""
+    """Passes calls on to `engine_url`, or waits with them until it is told by `lead_to`."""
 
-    def __init__(self, engine_url: str) -> None:
-        self._engine = urlsplit(engine_url).netloc
+    def __init__(self, engine_url: str | None = None) -> None:
+        self._known = threading.Event()
+        self._engine = ""
+        if engine_url:
+            self.lead_to(engine_url)
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -53,6 +56,10 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
+    def lead_to(self, engine_url: str) -> None:
+        self._engine = urlsplit(engine_url).netloc
+        self._known.set()
+
     def stop(self) -> None:
         self._server.shutdown()
         self._thread.join()
@@ -64,6 +71,7 @@ class Proxy:
     def _forward(
         self, request: BaseHTTPRequestHandler, body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
+        self._known.wait()
         connection = http.client.HTTPConnection(self._engine)
         try:
             connection.request(request.command, request.path, body, dict(request.headers))
@@ -111,12 +119,12 @@ class HoldingProxy(Proxy):
 class FaultProxy(Proxy):
     """While it is `faulty` every so many-th call goes wrong."""
 
-    def __init__(self, engine_url: str) -> None:
+    def __init__(self) -> None:
         self.faulty = False
         self.happened: Counter[str] = Counter()
         self._calls: Counter[str] = Counter()
         self._counting = threading.Lock()
-        super().__init__(engine_url)
+        super().__init__()
 
     def _answer(self, request: BaseHTTPRequestHandler, operation: str, body: bytes) -> None:
         fault = self._fault(operation)

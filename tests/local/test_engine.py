@@ -10,9 +10,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local.ministack import Ministack
-from local.settings import CREDENTIALS
-from local.state import StateFolder
+from sam_offline.ministack import CREDENTIALS, Ministack
+from sam_offline.state import StateFolder
+from tests.local.conftest import ENGINE
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -27,7 +27,7 @@ def state(tmp_path: Path) -> Iterator[StateFolder]:
 
 
 def _started(state: StateFolder) -> tuple[Ministack, "CognitoIdentityProviderClient"]:
-    engine = Ministack(state=state, region="us-east-1")
+    engine = Ministack(python=ENGINE, state=state, region="us-east-1")
     engine.wait()
     cognito = boto3.client(
         "cognito-idp",

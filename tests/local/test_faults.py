@@ -8,20 +8,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-import boto3
-import httpx
 import pytest
 
-from local.ministack import Ministack
-from local.settings import CREDENTIALS
-from local.state import StateFolder
 from messaging import keys
 from messaging.entities import Item, Message, MessageGroupRow
 from messaging.repository import from_dynamodb, to_dynamodb
-from tests.local.conftest import LocalCloud, RunningCloud
+from tests.local.conftest import LocalCloud, RunningCloud, running
 from tests.local.fault_proxy import FaultProxy
 from tests.local.test_application import Person
 from tests.waiting import LOOKS, eventually
@@ -40,53 +35,22 @@ KILL_AFTER = 4
 
 @dataclass(frozen=True, kw_only=True)
 class FaultyCloud:
-    """The application, and the two sides of its table."""
+    """The application, and the proxy between its functions and the table."""
 
     running: RunningCloud
     proxy: FaultProxy
-    engine: "DynamoDBClient"
 
 
 @pytest.fixture
-def faulty_cloud(
-    start_cloud: Callable[..., LocalCloud], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FaultyCloud]:
-    state = StateFolder(tmp_path_factory.mktemp("engine"))
-    state.acquire()
-    engine = Ministack(state=state, region="us-east-1")
-    engine.wait()
-    proxy = FaultProxy(engine.url)
-    process = start_cloud(
-        AWS_ENDPOINT_URL_DYNAMODB=proxy.url, AWS_ENDPOINT_URL_DYNAMODB_STREAMS=engine.url
-    )
+def faulty_cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[FaultyCloud]:
+    proxy = FaultProxy()
+    process = start_cloud(AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
     stack = process.wait_until_ready()
-
-    def client(service: Any, url: str) -> Any:
-        return boto3.client(
-            service,
-            endpoint_url=url,
-            region_name=stack["Region"],
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        )
-
-    with httpx.Client(base_url=stack["ApiUrl"], timeout=None, trust_env=False) as http:
-        yield FaultyCloud(
-            running=RunningCloud(
-                process=process,
-                stack=stack,
-                client=http,
-                dynamodb=client("dynamodb", stack["EndpointUrl"]),
-                cognito=client("cognito-idp", stack["EndpointUrl"]),
-                sqs=client("sqs", stack["EndpointUrl"]),
-            ),
-            proxy=proxy,
-            engine=client("dynamodb", engine.url),
-        )
+    proxy.lead_to(stack["EndpointUrl"])
+    with running(process, stack) as cloud:
+        yield FaultyCloud(running=cloud, proxy=proxy)
     process.stop()
     proxy.stop()
-    engine.stop()
-    state.release()
 
 
 def send(person: Person, body: dict[str, str]) -> dict[str, str]:
@@ -111,7 +75,9 @@ def poison(cloud: FaultyCloud, number: int) -> tuple[str, str]:
         "pk": keys.message_pk(str(UUID(int=number))),
         "sk": keys.message_sk(keys.Position(keys.parse_time("2026-01-01"), str(uuid4()))),
     }
-    cloud.engine.put_item(TableName=cloud.running.stack["TableName"], Item=to_dynamodb(item))
+    cloud.running.dynamodb.put_item(
+        TableName=cloud.running.stack["TableName"], Item=to_dynamodb(item)
+    )
     return item["pk"], item["sk"]
 
 
@@ -180,7 +146,7 @@ def test_every_message_is_stored_once_and_every_list_exact_after_faults(
     table_name = cloud.stack["TableName"]
 
     def exact() -> list[Item] | None:
-        items = scan(faulty_cloud.engine, table_name)
+        items = scan(faulty_cloud.running.dynamodb, table_name)
         return items if not differences(items) and parked_keys(items) == poisons else None
 
     items = eventually(exact)

@@ -8,14 +8,15 @@ import pytest
 
 from bench.database import Database, database
 from bench.engine import Engine, Meter, engine
-from bench.write_units import record, user
+from bench.records import record
+from bench.write_units import user
 from directory import connection
 from local.settings import ROOT
-from local.template import read_stack
 from messaging import repository
 from messaging.repository import PageRequest
 from runtime import environment
 from tests.fakes.gateway import Answer, Gateway
+from tests.fakes.template import read_stack
 
 HEAD = "| | calls, cold |"
 

@@ -1,6 +1,5 @@
 """What was written outlives the local cloud with KEEP=1, also when it was killed."""
 
-import json
 import shutil
 import signal
 import sys
@@ -14,8 +13,8 @@ import httpx
 import psutil
 import pytest
 
-from local.processes import Engine
-from local.state import StateFolder
+from sam_offline.processes import Engine, guarded
+from sam_offline.state import StateFolder
 from tests.local.conftest import LocalCloud, wait_until_gone
 from tests.local.test_application import LONG
 from tests.waiting import eventually
@@ -66,10 +65,13 @@ def _groups(stack: dict[str, Any], email: str, password: str) -> list[dict[str, 
 
 
 def engine_of(cloud: LocalCloud) -> psutil.Process:
-    """The process of the AWS engine."""
-    lines = (cloud.state / "processes.jsonl").read_text().splitlines()
-    (pid,) = [e["pid"] for e in map(json.loads, lines) if e["name"] == "ministack"]
-    return psutil.Process(pid)
+    """The process of the AWS engine, none of its forks."""
+    (engine,) = [
+        child
+        for child in psutil.Process(cloud.process.pid).children()
+        if "sam_offline.engine" in child.cmdline()
+    ]
+    return engine
 
 
 def _kill_everything(cloud: LocalCloud) -> None:
@@ -167,7 +169,7 @@ while True: signal.pause()
 
 
 def _engine(state: StateFolder, code: str, *arguments: str) -> Engine:
-    command = [sys.executable, "-c", code, *arguments]
+    command = guarded(signal.SIGTERM, [sys.executable, "-c", code, *arguments])
     engine = Engine("slow", command, environment={}, state=state)
     engine.wait_until(lambda: "ready" in engine.log.read_text())
     return engine
@@ -175,7 +177,7 @@ def _engine(state: StateFolder, code: str, *arguments: str) -> Engine:
 
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StateFolder]:
-    monkeypatch.setattr("local.patience._LOOK_SECONDS", 1.0)
+    monkeypatch.setattr("sam_offline.processes._LOOK_SECONDS", 1.0)
     state = StateFolder(tmp_path / "s")
     state.acquire()
     yield state
@@ -193,7 +195,12 @@ def test_an_engine_that_saves_for_long_is_waited_for(
 
 def test_an_engine_that_does_nothing_any_more_is_ended(state: StateFolder) -> None:
     engine = _engine(state, _IGNORES)
-    (program,) = psutil.Process(engine._guard.pid).children()
+    (program,) = [
+        program
+        for guard in psutil.Process().children()
+        for program in guard.children()
+        if _IGNORES in program.cmdline()
+    ]
     engine.stop()
     wait_until_gone([program])
 

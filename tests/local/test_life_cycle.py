@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -71,7 +72,7 @@ def test_many_times_in_a_row_leaves_nothing(
         stack = cloud.wait_until_ready()
         assert urlsplit(stack["ApiUrl"]).port == ports["PORT"]
         children = cloud.children()
-        assert {"postgres", "local.engine"} <= {
+        assert {"postgres", "sam_offline.engine"} <= {
             Path(word).name for words in _commands(children).values() for word in words
         }
         if number == signal.SIGKILL:
@@ -103,7 +104,8 @@ def test_a_start_clears_what_outlived_its_guard(start_cloud: Start, tmp_path: Pa
         if any(word.endswith("guard.py") for word in words):
             child.kill()  # guards first: nobody is left to end the engines
     first.kill()
-    orphans = [child for child, words in _commands(children).items() if "local.engine" in words]
+    # The AWS engine sees by itself that nobody is left.
+    orphans = [c for c, words in _commands(children).items() if "-D" in words]
     assert orphans
     second = start_cloud(state)
     second.wait_until_ready()
@@ -112,13 +114,13 @@ def test_a_start_clears_what_outlived_its_guard(start_cloud: Start, tmp_path: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("line", ["local: starting with empty stores", "local: the engines are up"])
+@pytest.mark.parametrize("line", ["local: starting with empty stores", "local: the engine is up"])
 def test_stops_in_order_in_the_middle_of_a_start(
     start_cloud: Start, line: str, number: signal.Signals
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # so that the start has no end
-        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        cloud = start_cloud(AWS_ENDPOINT_URL_DYNAMODB=url)
+        url = f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none"
+        cloud = start_cloud(DATABASE_URL=url)
         cloud.wait_until_it_says(line)
         cloud.stop(number, status=128 + number)
     assert "Traceback" not in cloud.log.read_text()
@@ -177,7 +179,7 @@ def test_nothing_outlives_tests_that_are_killed(tmp_path: Path) -> None:
         "import pathlib, sys, time\n"
         "from tests.local.conftest import LocalCloud\n"
         "cloud = LocalCloud(pathlib.Path(sys.argv[1]))\n"
-        "cloud.wait_until_it_says('local: the engines are up')\n"
+        "cloud.wait_until_it_says('local: the engine is up')\n"
         "print(cloud.process.pid, flush=True)\n"
         "time.sleep(3600)\n"
     )
@@ -209,10 +211,14 @@ def test_stops_when_its_terminal_is_gone(start_cloud: Start) -> None:
 
 def _refusal(cloud: LocalCloud) -> str:
     """What a local cloud that cannot run says; it must be one sentence and status 1."""
-    assert cloud.process.wait() == 1
+    children = set[psutil.Process]()
+    while cloud.process.poll() is None:
+        children.update(cloud.children())
+        time.sleep(0.05)
+    assert cloud.process.returncode == 1
     said = [line for line in cloud.log.read_text().splitlines() if line.startswith("local: ")]
     assert "Traceback" not in cloud.log.read_text()
-    wait_until_gone(cloud.children())
+    wait_until_gone(list(children))
     return said[-1]
 
 
@@ -264,7 +270,6 @@ def test_a_folder_is_for_one_at_a_time_and_is_kept_on_request(
     [
         ({"PORT": "many"}, "PORT"),
         ({"DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "Schema"),
-        ({"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:1"}, "template.yaml"),
     ],
 )
 def test_what_cannot_work_is_one_sentence(

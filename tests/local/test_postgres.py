@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from commands.postgresql import programs_folder
-from local.errors import LocalError
 from local.postgres import Postgres
-from local.processes import free_port
-from local.state import StateFolder
+from sam_offline.errors import OfflineError
+from sam_offline.processes import free_port
+from sam_offline.state import StateFolder
 
 # Prints what a PostgreSQL says whose data is in the folder that is its argument.
 _START = """
 import pathlib, sys
 import psycopg2
 from local.postgres import Postgres
-from local.processes import free_port
-from local.state import StateFolder
+from sam_offline.processes import free_port
+from sam_offline.state import StateFolder
 
 state = StateFolder(pathlib.Path(sys.argv[1]))
 state.acquire()
@@ -77,6 +77,6 @@ def test_root_without_the_tools_to_be_somebody_else_is_one_sentence(
     state.acquire()
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LocalError, match=r"util-linux.*DATABASE_URL"):
+    with pytest.raises(OfflineError, match=r"util-linux.*DATABASE_URL"):
         Postgres(state=state, port=free_port(0, "POSTGRES_PORT"))
     state.release()

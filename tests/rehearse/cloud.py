@@ -16,9 +16,10 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local.processes import Engine, free_port
-from local.settings import CREDENTIALS, ROOT
-from local.state import StateFolder
+from local.settings import ROOT
+from sam_offline.ministack import CREDENTIALS
+from sam_offline.processes import Engine, free_port
+from sam_offline.state import StateFolder
 
 REGION = "us-east-1"
 ENVIRONMENT = ROOT / ".build" / "rehearse" / "bin" / "python"

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from local.postgres import Postgres
-from local.processes import free_port
-from local.state import StateFolder
+from sam_offline.processes import free_port
+from sam_offline.state import StateFolder
 from tests.rehearse.cloud import Aws, Project
 from tests.rehearse.stage import Stage
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg2
 
-from local.template import Stack, read_stack
 from tests.fakes.gateway import Gateway
+from tests.fakes.template import Stack, read_stack
 from tests.rehearse.cloud import REGION, Aws, Project
 
 STACK = "cruddur-rehearsal"

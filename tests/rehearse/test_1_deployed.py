@@ -9,8 +9,8 @@ import pytest
 
 from administration import database_users, schema
 from bench.artifact import RUNTIME, deploy
-from local.template import create_table_arguments
 from messaging import keys
+from tests.fakes.template import create_table_arguments
 from tests.rehearse.cloud import REGION
 from tests.rehearse.stage import STACK, TABLE, Stage
 

@@ -22,10 +22,10 @@ import boto3
 import httpx
 import pytest
 
-from local.processes import free_port
-from local.template import Stack, read_stack
+from sam_offline.processes import free_port
 from seed.examples import PASSWORD
 from tests.fakes.sample_events import Stores
+from tests.fakes.template import Stack, read_stack
 from tests.local.conftest import LocalCloud
 from tests.sam_local import stand_in
 from tests.waiting import eventually

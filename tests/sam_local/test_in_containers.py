@@ -7,10 +7,10 @@ import httpx
 import psycopg2
 import pytest
 
-from local.containers import bridge_address
-from local.template import Stack
+from sam_offline.containers import bridge_address
 from tests.fakes import sample_events
 from tests.fakes.sample_events import EXPECTED, LONG
+from tests.fakes.template import Stack
 from tests.sam_local.conftest import Cloud, restored
 from tests.waiting import eventually
 

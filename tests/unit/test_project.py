@@ -16,9 +16,9 @@ import pytest
 
 from administration import schema
 from local.__main__ import __doc__ as help_of_local_cloud
-from local.template import Stack, read_stack
 from messaging import keys
 from runtime import errors
+from tests.fakes.template import Stack, read_stack
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = {
@@ -44,7 +44,9 @@ def stack() -> Stack:
         .with_created("UserPool", Ref="pool")
         .with_created("UserPoolClient", Ref="client")
         .with_created("FailedRecordsQueue", Ref="queue", Arn="queue")
-        .with_created("MessagesTable", Ref="table", StreamArn="stream", Arn="table")
+        .with_created(
+            "MessagesTable", Ref="table", StreamArn="arn:aws:dynamodb:stream", Arn="table"
+        )
     )
 
 
@@ -123,10 +125,12 @@ PACKAGES: dict[str, tuple[str, set[str]]] = {
     "functions": (".", IN_LAYERS | {"administration"}),
     "bin": (".", set()),
     "seed": (".", {"runtime", "messaging", "administration"}),
-    "commands": (".", OF_OPERATORS | {"local"}),
-    "local": (".", OF_OPERATORS | {"commands"}),
-    "bench": (".", IN_LAYERS | {"administration", "local"}),
-    "tests": (".", OF_OPERATORS | {"functions", "commands", "local", "bench"}),
+    # Knows nothing of this project.
+    "sam_offline": (".", set()),
+    "commands": (".", OF_OPERATORS | {"sam_offline"}),
+    "local": (".", OF_OPERATORS | {"commands", "sam_offline"}),
+    "bench": (".", IN_LAYERS | {"administration", "local", "sam_offline"}),
+    "tests": (".", OF_OPERATORS | {"functions", "commands", "sam_offline", "local", "bench"}),
 }
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from local.template import Stack, read_stack
 from runtime import sam_local
+from tests.fakes.template import Stack, read_stack
 
 NOW = 1_800_000_000.0
 CLAIMS = {"sub": "someone", "token_use": "access", "exp": NOW + 1}

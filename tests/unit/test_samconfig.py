@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from local.cloud import DEVELOPMENT
-from local.containers import HOST
 from local.settings import Settings
-from local.template import read_stack
+from sam_offline.containers import HOST
+from tests.fakes.template import read_stack
 
 ROOT = Path(__file__).parents[2]
 CONFIG: dict[str, Any] = tomllib.loads((ROOT / "samconfig.toml").read_text())

@@ -14,11 +14,6 @@ from uuid import UUID
 
 import pytest
 
-from local import streams
-from local.batches import Batch
-from local.functions import Result
-from local.streams import Shard
-from local.template import Stack, StreamMapping, read_stack
 from messaging import keys, message_groups
 from messaging.entities import Advance, Failed, Item, Members, Message
 from messaging.message_groups import SendRequest
@@ -27,9 +22,15 @@ from messaging.stream import StreamProcessor
 from runtime.deadline import Deadline
 from runtime.errors import TryAgainError
 from runtime.user import User
+from sam_offline import streams
+from sam_offline.batches import Batch
+from sam_offline.functions import Result
+from sam_offline.stack import StreamMapping
+from sam_offline.streams import Shard
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.people import GRAHAMS, NEW_YEAR
 from tests.fakes.records import inserted
+from tests.fakes.template import Stack, read_stack
 
 HEALTHY_GROUPS = 50
 MESSAGES = 3000
@@ -181,13 +182,16 @@ def stack() -> Stack:
     return (
         read_stack(parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"})
         .with_created("FailedRecordsQueue", Ref="queue", Arn="queue")
-        .with_created("MessagesTable", Ref="table", StreamArn="stream", Arn="table")
+        .with_created(
+            "MessagesTable", Ref="table", StreamArn="arn:aws:dynamodb:stream", Arn="table"
+        )
     )
 
 
 @pytest.fixture(scope="module")
 def mapping(stack: Stack) -> StreamMapping:
-    (mapping,) = stack.stream_mappings()
+    mappings: tuple[StreamMapping, ...] = stack.stream_mappings()
+    (mapping,) = mappings
     return mapping
 
 

@@ -17,12 +17,12 @@ from directory.config import RDS_CERTIFICATES
 from directory.errors import SignUpError
 from functions.update_message_groups import app as update_message_groups
 from local.retained import retained_template
-from local.template import Stack, read_stack
 from messaging import keys, repository
 from messaging.stream import Report
 from tests.fakes.gateway import Context
 from tests.fakes.iam import OF_AWS, TABLE, Iam
 from tests.fakes.memory_repository import MemoryRepository
+from tests.fakes.template import Stack, read_stack
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = (ROOT / "template.yaml").read_text()
@@ -72,7 +72,7 @@ class Resources:
                 return self.stack.parameters[value["Ref"]]
             if "Fn::If" in value:
                 condition, then, otherwise = value["Fn::If"]
-                return self.chosen(then if self.stack._condition(condition) else otherwise)
+                return self.chosen(then if self.stack.condition(condition) else otherwise)
             return {key: self.chosen(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.chosen(item) for item in value]

@@ -21,8 +21,6 @@ from greenlet import getcurrent, greenlet
 from commands.reconcile.digest import Rules
 from commands.reconcile.group import Reconciler
 from commands.reconcile.plan import Write
-from local.batches import Batch, after
-from local.template import StreamMapping
 from messaging import keys
 from messaging.entities import (
     Advance,
@@ -38,6 +36,8 @@ from messaging.repository import Repository
 from messaging.stream import Report, StreamProcessor
 from runtime.errors import TryAgainError
 from runtime.user import User
+from sam_offline.batches import Batch, after
+from sam_offline.stack import StreamMapping
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.memory_table import MemoryTable
 from tests.fakes.people import BAYKO, GRAHAMS, REEF

@@ -1,0 +1,108 @@
+"""Runs a SAM template on this machine: see the README beside this file."""
+
+import signal
+
+if __name__ == "__main__":
+    # Until `main` there is nothing to stop in order: Ctrl-C just ends it, without a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sam_offline.console import keep_stdout_free, say
+from sam_offline.errors import OfflineError
+from sam_offline.running import isolate_from_aws, run_until_stopped
+from sam_offline.state import StateFolder
+
+if TYPE_CHECKING:
+    from sam_offline.app import Offline
+
+
+def main() -> int:
+    """Read the arguments and run; the exit status."""
+    arguments = _arguments()
+    if arguments.command == "start":
+        return run_until_stopped(lambda parts: _start(arguments, parts))
+    return run_until_stopped(lambda parts: _invoke(arguments, parts))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m sam_offline", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    add = common.add_argument
+    add("-t", "--template", default="template.yaml", help="template.yaml")
+    add("--parameter-overrides", nargs="+", default=[], metavar="NAME=VALUE")
+    add("--state", type=Path, default=Path(".sam-offline"), help="folder of data and logs")
+    add("--keep", action="store_true", help="keep what was written before")
+    add("--tools", type=Path, help="where the engine is installed (.build beside the template)")
+    add("--region", default="us-east-1")
+    add("--debug-port", type=int, metavar="N", help="breakpoint() waits for a terminal there")
+    commands = parser.add_subparsers(dest="command", required=True)
+    start = commands.add_parser("start", parents=[common], help="run until Ctrl-C")
+    start.add_argument("--no-api", action="store_true", help="without the HTTP API")
+    start.add_argument("--host", default="127.0.0.1", help="address of the API")
+    start.add_argument("--port", type=int, default=3000, help="port of the API; 0 for any")
+    start.add_argument("--aws-port", type=int, default=4566, help="port of DynamoDB, Cognito, SQS")
+    invoke = commands.add_parser(
+        "invoke", parents=[common], help="call a function, print the answer"
+    )
+    invoke.add_argument("function", help="its logical id")
+    invoke.add_argument("-e", "--event", type=Path, help="a file of JSON; none for {}")
+    invoke.set_defaults(no_api=True, host="127.0.0.1", port=0, aws_port=0)
+    return parser.parse_args()
+
+
+def _start(arguments: argparse.Namespace, parts: ExitStack) -> Callable[[], None]:
+    app = _created(arguments, parts)
+    app.open()
+    app.publish()
+    say(f"local: ready{f' at {app.url}' if app.url else ''}; press Ctrl-C to stop")
+    say(f"  AWS  {app.aws_url} (access key: test, secret key: test)")
+    for name, value in app.outputs.items():
+        say(f"  {name}  {value}")
+    return app.check
+
+
+def _invoke(arguments: argparse.Namespace, parts: ExitStack) -> None:
+    keep_stdout_free()
+    try:
+        event = json.loads(arguments.event.read_text()) if arguments.event else {}
+    except (OSError, ValueError) as error:
+        raise OfflineError(f"{arguments.event} is no event: {error}") from error
+    print(json.dumps(_created(arguments, parts).invoke(arguments.function, event)))
+
+
+def _created(arguments: argparse.Namespace, parts: ExitStack) -> "Offline":
+    from sam_offline.app import Offline  # noqa: PLC0415 - takes half a second
+
+    isolate_from_aws(arguments.region)
+    state = StateFolder(arguments.state.resolve())
+    state.acquire()
+    parts.callback(state.release)
+    if not arguments.keep:
+        state.start_afresh()
+    app = Offline(
+        arguments.template,
+        parameters=dict(word.partition("=")[::2] for word in arguments.parameter_overrides),
+        state=state,
+        api=not arguments.no_api,
+        host=arguments.host,
+        port=arguments.port,
+        aws_port=arguments.aws_port,
+        tools=arguments.tools,
+        region=arguments.region,
+        debug_port=arguments.debug_port,
+    )
+    parts.callback(app.close)
+    app.begin()
+    app.create()
+    return app
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""Lines on the terminal that started the local cloud."""
+
+import contextlib
+import os
+import threading
+
+_lock = threading.Lock()
+_output = 1
+
+
+def keep_stdout_free() -> None:
+    """Write all lines to standard error, where standard output is for an answer."""
+    global _output  # noqa: PLW0603 - a process has one terminal
+    _output = 2
+
+
+def say(line: str, *, error: bool = False) -> None:
+    """Write one line to standard output (or error), whole even between threads.
+
+    What comes from outside, such as a request's path or a function's log, may hold line breaks
+    and commands of the terminal: they are shown as Python writes them, and done by nobody.
+
+    A terminal that is gone must not keep the local cloud from stopping in order, hence the
+    plain write whose failure is ignored: print would raise, and again when Python exits.
+    """
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    text = f"{''.join(shown)}\n".encode()
+    with _lock, contextlib.suppress(OSError):
+        while text:
+            text = text[os.write(2 if error else _output, text) :]

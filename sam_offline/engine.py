@@ -1,0 +1,143 @@
+"""The AWS engine's process: ministack, run by its own Python, with what it lacks for us.
+
+- It saves while it runs, by a fork, as Redis does: what the fork sees stands still. By itself it
+  saves at an orderly end only, and everything is gone when it is killed.
+- Pages and foreign names stay outside, and nobody but us reads its own paths: they need no
+  signature, and `POST /_ministack/reset` removes everything.
+- It makes one call of Cognito at a time: its threads go through the users of a pool while others
+  add to them, and fail.
+- It ends with its standard input, whose other end the local cloud holds.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+from contextlib import suppress
+from typing import Any
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack.app import app
+from ministack.core.persistence import save_all
+from ministack.services import cloudformation, cognito, dynamodb, sqs
+
+from sam_offline.doors import Door, is_engines_own
+
+_SAVED = {
+    name: service.get_state
+    for name, service in {
+        "cloudformation": cloudformation,
+        "cognito": cognito,
+        "dynamodb": dynamodb,
+        "sqs": sqs,
+    }.items()
+}
+_HUNG_SECONDS = 600
+# The time between two savings: at least this, and so many times what one takes.
+_SECONDS = 2.0
+_SHARE = 4
+_READS = ("BatchGet", "Describe", "Get", "List", "Query", "Receive", "Scan", "TransactGet")
+
+
+class _Engine:
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._saving: int | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            saver = asyncio.create_task(self._save_while_it_runs())
+            await app(scope, self._stopping_first(receive, saver), send)
+        elif scope["type"] == "http":
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        headers = {
+            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
+        }
+        refused = Door().refusal(headers.get("host"), headers.get("origin"))
+        if refused or (is_engines_own(scope["path"]) and scope["method"] != "GET"):
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body", "body": (refused or "").encode()})
+            return
+        service, _, action = headers.get("x-amz-target", "").partition(".")
+        if service == "AWSCognitoIdentityProviderService":
+            async with self._one_at_a_time:
+                await app(scope, receive, send)
+        else:
+            await app(scope, receive, send)
+        if not action.startswith(_READS):
+            self._changed.set()
+
+    async def _save_while_it_runs(self) -> None:
+        while True:
+            await self._changed.wait()
+            await _stacks_at_rest()
+            self._changed.clear()
+            began = time.monotonic()
+            async with self._one_at_a_time:  # and nobody else's call is half done either: one loop
+                self._saving = os.fork()
+            if self._saving == 0:
+                _save_and_exit()
+            await asyncio.to_thread(os.waitpid, self._saving, 0)
+            self._saving = None
+            await asyncio.sleep(max(_SECONDS, _SHARE * (time.monotonic() - began)))
+
+    def _stopping_first(self, receive: Any, saver: "asyncio.Task[None]") -> Any:
+        """`receive`, which before the end stops what would be saving at the same time."""
+
+        async def next_event() -> Any:
+            event = await receive()
+            if event["type"] == "lifespan.shutdown":
+                await _stacks_at_rest()
+                saver.cancel()
+                if self._saving:
+                    os.kill(self._saving, signal.SIGKILL)
+                    with suppress(ChildProcessError):  # the other one who waits for it was faster
+                        os.waitpid(self._saving, 0)
+            return event
+
+        return next_event
+
+
+async def _stacks_at_rest() -> None:
+    """Return when no stack is being made or updated: one that is saved so can never go on."""
+    while any(
+        stack["StackStatus"].endswith("_IN_PROGRESS")
+        for stack in list(cloudformation._stacks._data.values())
+    ):
+        await asyncio.sleep(0.05)
+
+
+def _save_and_exit() -> None:
+    try:
+        os.nice(10)
+        save_all(_SAVED)
+    finally:
+        os._exit(0)
+
+
+def _end_with_input() -> None:
+    sys.stdin.buffer.read()
+    signal.alarm(_HUNG_SECONDS)  # ends what does not end by itself
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def main() -> None:
+    """Serve until the input ends, then save."""
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded")  # idle, when it forks
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    config = Config()
+    config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = os.environ["LOG_LEVEL"]
+    asyncio.run(serve(_Engine(), config))
+
+
+if __name__ == "__main__":
+    main()

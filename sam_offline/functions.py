@@ -1,0 +1,324 @@
+"""The functions of the stack, each in workers of its own, as many at a time as the settings say.
+
+A worker sees what the function would see in the cloud: the runtime's packages, its folder, its
+layers, and only the environment that the template and Lambda give it.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import watchfiles
+
+from sam_offline.console import say
+from sam_offline.ministack import CREDENTIALS
+from sam_offline.stack import Function
+
+__all__ = ["Functions", "Result", "Runtime"]
+
+_WORKER = Path(__file__).with_name("worker.py")
+# Lambda gives the import of a handler ten seconds before a call's own time starts.
+_INIT_SECONDS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runtime:
+    """How functions run.
+
+    Attributes
+    ----------
+    python
+        The Python that runs them; it has what the Lambda runtime brings, and no more.
+    packages
+        A folder with the installed requirements of layers and functions, in folders of their
+        names. What `sam build` made needs none.
+    variables
+        Variables of every function, before the template's.
+    concurrency
+        How many calls of one function run at a time.
+    debug_port
+        Where `breakpoint()` in a function waits for a terminal; calls then have no timeout.
+    """
+
+    python: Path
+    packages: Path
+    region: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int = 4
+    metrics: bool = False
+    debug_port: int | None = None
+
+    def environment(self, function: Function) -> dict[str, str]:
+        """All that a worker of the function finds in its environment."""
+        # A later layer covers an earlier one; `sam build` puts packages into `python`.
+        folders = [function.code, *reversed(function.layers)]
+        path = [
+            place
+            for folder in folders
+            for place in (folder, folder / "python", self.packages / folder.name)
+        ]
+        debugging = {"SAM_OFFLINE_DEBUG_PORT": str(self.debug_port)} if self.debug_port else {}
+        return {
+            **function.environment,
+            **self.variables,
+            **CREDENTIALS,
+            **debugging,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_python{sys.version_info[0]}.{sys.version_info[1]}",
+            "AWS_LAMBDA_FUNCTION_NAME": function.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{function.name}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "local",
+            "LAMBDA_TASK_ROOT": str(function.code),
+            "_HANDLER": function.handler,
+            "PYTHONPATH": os.pathsep.join(map(str, path)),
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            # Not Lambda's: keeps the settings in the developer's home from the function.
+            "HOME": os.devnull,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a function returned; with `failed`, Lambda's description of the error instead:
+    {"errorMessage", "errorType", …}.
+    """
+
+    payload: Any
+    failed: bool = False
+    request_id: str = ""
+
+
+def _failure(kind: str, message: str) -> Result:
+    return Result(payload={"errorType": kind, "errorMessage": message}, failed=True)
+
+
+class _Worker:
+    """One process that serves one call at a time."""
+
+    def __init__(self, function: Function, runtime: Runtime, generation: int) -> None:
+        self.generation = generation
+        self._name = function.name
+        self._metrics = runtime.metrics
+        self._connection, theirs = multiprocessing.Pipe()
+        kept = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+        self._process = subprocess.Popen(
+            # -P: the worker's own folder is not the function's to import from.
+            [
+                *(str(runtime.python), "-P", "-u", *kept),
+                *(str(_WORKER), str(theirs.fileno()), function.arn),
+            ],
+            env=runtime.environment(function),
+            cwd=function.code,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        theirs.close()
+        threading.Thread(target=self._relay_logs, daemon=True).start()
+
+    def initialise(self) -> Result | None:
+        """Wait for the handler's import; None when it succeeded."""
+        try:
+            if not self._connection.poll(_INIT_SECONDS):
+                return _failure(
+                    "Sandbox.Timedout", f"Init timed out after {_INIT_SECONDS:.2f} seconds"
+                )
+            answer = json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            return _failure("Runtime.ExitError", "Runtime exited during its initialisation")
+        return Result(payload=answer["error"], failed=True) if "error" in answer else None
+
+    def call(self, event: Any, request_id: str, timeout: float | None) -> Result:
+        """Run the handler; a worker that failed to answer has ended afterwards."""
+        deadline = time.time() + (timeout or _INIT_SECONDS * 1000)
+        call = {"event": event, "request_id": request_id, "deadline": deadline}
+        try:
+            self._connection.send_bytes(json.dumps(call).encode())
+            if not self._connection.poll(timeout):
+                return self._given_up(
+                    request_id, "Sandbox.Timedout", f"Task timed out after {timeout:.2f} seconds"
+                )
+            answer = json.loads(self._connection.recv_bytes())
+        except (EOFError, OSError):
+            message = "Runtime exited without providing a reason"
+            return self._given_up(request_id, "Runtime.ExitError", message)
+        failed = "error" in answer
+        return Result(payload=answer["error" if failed else "payload"], failed=failed)
+
+    def _given_up(self, request_id: str, kind: str, message: str) -> Result:
+        self.end()
+        message = f"RequestId: {request_id} Error: {message}"
+        say(f"{self._name} | {message}")
+        return _failure(kind, message)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._connection.close()
+
+    def _relay_logs(self) -> None:
+        for line in self._process.stdout or ():
+            # Metrics are log lines for CloudWatch to take out: one a call, 450 letters long.
+            if self._metrics or not (line.startswith(b"{") and b'"CloudWatchMetrics"' in line):
+                say(f"{self._name} | {line.decode(errors='replace').rstrip()}")
+
+
+class _Pool:
+    """The workers of one function."""
+
+    def __init__(self, function: Function, runtime: Runtime) -> None:
+        self._function = function
+        self._runtime = runtime
+        self._slots = threading.BoundedSemaphore(runtime.concurrency)
+        self._lock = threading.Lock()
+        self._idle: list[_Worker] = []
+        self._workers: set[_Worker] = set()
+        self._generation = 0
+        self._closed = False
+
+    def invoke(self, event: Any, request_id: str, timeout: float | None) -> Result:
+        with self._slots:
+            worker = self._take()
+            if isinstance(worker, Result):
+                return worker
+            result = worker.call(event, request_id, timeout)
+            self._give_back(worker)
+            return result
+
+    def renew(self) -> None:
+        """Let the next calls have workers that know the function's present source."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+            self._generation += 1
+            self._workers.difference_update(idle)
+        for worker in idle:
+            worker.end()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+            workers, self._workers, self._idle = self._workers, set(), []
+        for worker in workers:
+            worker.end()
+
+    def _take(self) -> _Worker | Result:
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.alive:
+                    return worker
+                self._workers.discard(worker)
+            if self._closed:
+                return _failure("Runtime.ExitError", "The local cloud is stopping")
+            worker = _Worker(self._function, self._runtime, self._generation)
+            self._workers.add(worker)
+        failure = worker.initialise()
+        if failure:
+            self._drop(worker)
+        return failure or worker
+
+    def _give_back(self, worker: _Worker) -> None:
+        with self._lock:
+            fresh = worker.generation == self._generation
+            if fresh and worker.alive and not self._closed:
+                self._idle.append(worker)
+                return
+        self._drop(worker)
+
+    def _drop(self, worker: _Worker) -> None:
+        with self._lock:
+            self._workers.discard(worker)
+        worker.end()
+
+
+class Functions:
+    """Calls functions by their logical id; thread-safe.
+
+    Workers are renewed when a function's own or its layers' source changes; of `template` a
+    change is only reported.
+    """
+
+    def __init__(
+        self, functions: Mapping[str, Function], runtime: Runtime, *, template: Path
+    ) -> None:
+        self._functions = functions
+        self._limited = runtime.debug_port is None
+        self._pools = {name: _Pool(function, runtime) for name, function in functions.items()}
+        self._template = template.resolve()
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+
+    def arn(self, name: str) -> str:
+        """The ARN of a function."""
+        return self._functions[name].arn
+
+    def invoke(self, name: str, event: Any, *, limit: float | None = None) -> Result:
+        """Call a function and wait: at most its timeout, or `limit` seconds if that is less.
+
+        Never raises for what happens in the function; see Result.
+        """
+        timeout = min(float(self._functions[name].timeout), limit or float("inf"))
+        request_id = str(uuid.uuid4())
+        result = self._pools[name].invoke(event, request_id, timeout if self._limited else None)
+        return Result(payload=result.payload, failed=result.failed, request_id=request_id)
+
+    def stop(self) -> None:
+        """End all workers; calls under way fail."""
+        self._stopping.set()
+        for pool in self._pools.values():
+            pool.close()
+        self._watcher.join(timeout=2)
+
+    def _watch(self) -> None:
+        sources = {
+            name: [function.code, *function.layers] for name, function in self._functions.items()
+        }
+        folders = {folder for group in sources.values() for folder in group if folder.is_dir()}
+        for changes in watchfiles.watch(
+            *folders,
+            self._template,
+            stop_event=self._stopping,
+            raise_interrupt=False,
+            step=20,
+            debounce=200,
+        ):
+            if _contains(self._template, changes):
+                say(
+                    f"local: {self._template.name} was changed: stop (Ctrl-C) and start again "
+                    "to use it"
+                )
+            touched = {folder for folder in folders if _contains(folder, changes)}
+            stale = [name for name, group in sources.items() if touched.intersection(group)]
+            for name in stale:
+                self._pools[name].renew()
+            if stale:
+                say(f"local: source changed, reloading {', '.join(stale)}")
+
+
+def _contains(folder: Path, changes: Iterable[tuple[watchfiles.Change, str]]) -> bool:
+    return any(Path(path).is_relative_to(folder) for _, path in changes)

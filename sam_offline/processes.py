@@ -1,0 +1,140 @@
+"""Engines as child processes that end with us, and the ports that they listen on."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import psutil
+
+from sam_offline.console import say
+from sam_offline.errors import OfflineError
+from sam_offline.state import StateFolder
+
+__all__ = ["Engine", "bind", "free_port", "guarded"]
+
+_START_SECONDS = 30
+_GUARD = Path(__file__).with_name("guard.py")
+# A process that is to end and works may take its time; one that only waits, too, uses a little.
+_LOOK_SECONDS = 6.0
+_IDLE = 0.02
+
+
+class Engine:
+    """A program that runs until `stop`, or until this process is gone.
+
+    It ends when its standard input does; see `guarded` for a program that does not look there.
+    """
+
+    def __init__(
+        self, name: str, command: list[str], *, environment: Mapping[str, str], state: StateFolder
+    ) -> None:
+        self.name = name
+        self.log = state.path / f"{name}.log"
+        with self.log.open("wb") as log:
+            # A session of its own: Ctrl-C at the terminal must reach this program only, which
+            # then stops everything in order.
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                env=dict(environment),
+                cwd=state.path,
+                start_new_session=True,
+                umask=0o077,
+                pass_fds=state.held,
+            )
+
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Return when `ready` says so; OfflineError when the program ends or takes too long."""
+        deadline = time.monotonic() + _START_SECONDS
+        while not ready():
+            if not self.running or time.monotonic() > deadline:
+                raise OfflineError(
+                    f"{self.name} did not start: {self._last_line()} (see {self.log})."
+                )
+            time.sleep(0.02)
+
+    @property
+    def running(self) -> bool:
+        """Whether the program has not ended."""
+        return self._process.poll() is None
+
+    def check(self) -> None:
+        """Raise OfflineError when the program has ended by itself."""
+        if not self.running:
+            raise OfflineError(f"{self.name} ended unexpectedly (see {self.log}).")
+
+    def stop(self) -> None:
+        """End the program and wait until it is gone, as long as it works."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        if self.running:
+            program = psutil.Process(self._process.pid)
+            if not _wait_while_it_works(program, self.name):
+                for process in (*program.children(recursive=True), program):
+                    process.kill()
+        self._process.wait()
+
+    def _last_line(self) -> str:
+        lines = self.log.read_text(errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
+
+
+def guarded(stop_signal: signal.Signals, *commands: Sequence[str]) -> list[str]:
+    """The command that runs `commands` in turn, and sends them this signal when it has to end."""
+    words = [word for command in commands for word in ("--then", *command)][1:]
+    return [sys.executable, "-IS", str(_GUARD), str(int(stop_signal)), *words]
+
+
+def _wait_while_it_works(program: psutil.Process, name: str) -> bool:
+    """Wait until the program has ended; False when it lives on and does nothing any more."""
+    used = _cpu_seconds(program)
+    while True:
+        _, alive = psutil.wait_procs([program], timeout=_LOOK_SECONDS)
+        if not alive:
+            return True
+        before, used = used, _cpu_seconds(program)
+        if used - before < _IDLE * _LOOK_SECONDS:
+            return False
+        say(f"local: waiting for {name}, which saves what was written")
+
+
+def _cpu_seconds(program: psutil.Process) -> float:
+    """What the program and its children have used."""
+    try:
+        times = [one.cpu_times() for one in (program, *program.children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return 0.0
+    return sum(used.user + used.system for used in times)
+
+
+def bind(host: str, port: int, variable: str) -> socket.socket:
+    """Take a TCP port now, so that nobody has it when its server is up; 0 takes any free one.
+
+    OfflineError names the setting that gives another port.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        taken = socket.socket(family, kind, protocol)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise OfflineError(
+            f"{host}:{port} cannot be used ({reason}); set {variable} to another port."
+        ) from None
+    return taken
+
+
+def free_port(port: int, variable: str) -> int:
+    """Return `port` if nobody on 127.0.0.1 has it, a free one for 0; OfflineError else."""
+    with bind("127.0.0.1", port, variable) as probe:
+        number: int = probe.getsockname()[1]
+        return number

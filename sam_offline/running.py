@@ -1,0 +1,86 @@
+"""A program that runs until someone stops it, and then stops everything in order."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from types import FrameType
+
+from sam_offline.console import say
+from sam_offline.errors import OfflineError, StopRequested
+from sam_offline.ministack import CREDENTIALS
+
+__all__ = ["isolate_from_aws", "run_until_stopped"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_stopping = threading.Event()
+
+
+def run_until_stopped(start: Callable[[ExitStack], Callable[[], None] | None]) -> int:
+    """Run what `start` starts; return the exit status.
+
+    `start` enters what has to be stopped into the stack, and returns a check that raises
+    OfflineError when it cannot go on, or nothing when all is done. The status is 0 when it ran
+    until someone stopped it, 1 with a sentence when it could not run. Who stops it before it is
+    ready gets the status that a shell knows for that, 130 for Ctrl-C.
+    """
+    sys.unraisablehook = _unraisable
+    for number in _SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _stop)
+    parts = ExitStack()
+    status = 0
+    try:
+        terminals = [number for number in (0, 1, 2) if os.isatty(number)]
+        check = start(parts)
+        # From here on a stop is how it ends, not what kept it from starting.
+        with suppress(StopRequested):
+            # A closing terminal sends SIGHUP to the first process in it only, which may be make.
+            while check and not _stopping.wait(0.5) and all(map(os.isatty, terminals)):
+                check()
+    except StopRequested as stop:
+        status = stop.status
+    except OfflineError as error:
+        say(f"local: {' '.join(str(error).split())}", error=True)
+        status = 1
+    finally:
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
+        if status != 1:
+            say("local: stopping")
+        parts.close()
+    return status
+
+
+def isolate_from_aws(region: str) -> None:
+    """Make this process unable to reach a real account or to go through a proxy.
+
+    The caller's profile, keys and endpoints vanish from the environment; whatever boto3
+    client is made later signs with the local keys.
+    """
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            del os.environ[name]
+    os.environ.update(
+        CREDENTIALS,
+        AWS_DEFAULT_REGION=region,
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    for one in _SIGNALS:  # once is enough: from here on it stops in order
+        signal.signal(one, signal.SIG_IGN)
+    # The exception ends a start at once, unless it comes up in a place that Python lets no
+    # exception out of, such as a finaliser; the event is seen in any case.
+    _stopping.set()
+    raise StopRequested(number)
+
+
+def _unraisable(happened: "sys.UnraisableHookArgs") -> None:
+    if not isinstance(happened.exc_value, StopRequested):
+        sys.__unraisablehook__(happened)

@@ -1,0 +1,377 @@
+"""What a template comes to: functions, routes, authorizers, stream mappings, triggers, tables.
+
+The engine's CloudFormation resolves it, and writes numbers and truth values as the template does
+or as text; here they get their types.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from sam_offline.errors import OfflineError, TemplateError
+from sam_offline.template import ACCOUNT, RESOLVED, UNSERVED, Template
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+__all__ = [
+    "Authorizer",
+    "Cors",
+    "Function",
+    "Route",
+    "Stack",
+    "StreamMapping",
+    "bring_up",
+    "make_table",
+    "table_arguments",
+]
+
+_STACK_NAME = "local"
+_METHODS = {"get", "post", "put", "patch", "delete", "head", "options"}
+_ANY_METHOD = "x-amazon-apigateway-any-method"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A Lambda function: `timeout` in seconds, `memory` in MB, folders absolute."""
+
+    name: str
+    arn: str
+    handler: str
+    code: Path
+    layers: tuple[Path, ...]
+    timeout: int
+    memory: int
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """One route of the HTTP API; `method` is ANY for all, `authorizer` None for everybody."""
+
+    method: str
+    path: str
+    function: str
+    authorizer: str | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Authorizer:
+    """A JWT authorizer; `header` is the request header with the token."""
+
+    issuer: str
+    audience: tuple[str, ...]
+    header: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cors:
+    """The API's answer to browsers; `max_age` in seconds."""
+
+    origins: tuple[str, ...]
+    methods: tuple[str, ...]
+    headers: tuple[str, ...]
+    exposed: tuple[str, ...]
+    max_age: int | None
+    credentials: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamMapping:
+    """An event source mapping; -1 stands for "without limit" where AWS has it so."""
+
+    name: str
+    function: str
+    stream_arn: str
+    starting_position: str
+    batch_size: int = 100
+    window_seconds: int = 0
+    reports_failures: bool = False
+    filters: tuple[str, ...] = ()
+    bisect: bool = False
+    retries: int = -1
+    record_age_seconds: int = -1
+    parallelization: int = 1
+    on_failure_arn: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """`resolved` is what `Template.asked` comes to."""
+
+    resolved: Mapping[str, Any]
+    folder: Path
+    region: str
+
+    def functions(self) -> dict[str, Function]:
+        """All functions by logical id."""
+        layers = {
+            name: self._folder(name, properties["Content"])
+            for name, properties in self.resolved["Lambda::LayerVersion"].items()
+        }
+        return {
+            name: Function(
+                name=name,
+                arn=f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}",
+                handler=properties["Handler"],
+                code=self._folder(name, properties["Code"]),
+                layers=tuple(layers[layer] for layer in properties.get("Layers", ())),
+                timeout=int(properties.get("Timeout", 3)),
+                memory=int(properties.get("MemorySize", 128)),
+                environment={
+                    key: _text(value)
+                    for key, value in properties.get("Environment", {}).get("Variables", {}).items()
+                },
+            )
+            for name, properties in self.resolved["Lambda::Function"].items()
+        }
+
+    def routes(self) -> tuple[Route, ...]:
+        """All routes of the HTTP API."""
+        return tuple(
+            _route(path, method, operation)
+            for path, methods in self._api().get("paths", {}).items()
+            for method, operation in methods.items()
+            if method in _METHODS or method == _ANY_METHOD
+        )
+
+    def authorizers(self) -> dict[str, Authorizer]:
+        """The JWT authorizers by name."""
+        schemes = self._api().get("components", {}).get("securitySchemes", {})
+        authorizers = {}
+        for name, scheme in schemes.items():
+            settings = scheme["x-amazon-apigateway-authorizer"]
+            source = settings.get("identitySource", "")
+            if settings["type"] != "jwt" or not source.startswith("$request.header."):
+                raise TemplateError(
+                    f"The template's authorizer {name} is not served here: only JWT authorizers "
+                    "that read a header are."
+                )
+            authorizers[name] = Authorizer(
+                issuer=settings["jwtConfiguration"]["issuer"],
+                audience=tuple(settings["jwtConfiguration"]["audience"]),
+                header=source.removeprefix("$request.header.").lower(),
+            )
+        return authorizers
+
+    def cors(self) -> Cors | None:
+        """The API's CORS settings, None without any."""
+        settings = self._api().get("x-amazon-apigateway-cors")
+        if not settings:
+            return None
+        age = settings.get("maxAge")
+        return Cors(
+            origins=tuple(settings.get("allowOrigins", ())),
+            methods=tuple(settings.get("allowMethods", ())),
+            headers=tuple(name.lower() for name in settings.get("allowHeaders", ())),
+            exposed=tuple(name.lower() for name in settings.get("exposeHeaders", ())),
+            max_age=None if age is None else int(age),
+            credentials=_true(settings.get("allowCredentials")),
+        )
+
+    def stream_mappings(self) -> tuple[StreamMapping, ...]:
+        """The enabled event source mappings of DynamoDB streams."""
+        found = self.resolved["Lambda::EventSourceMapping"].items()
+        return tuple(_mapping(name, p) for name, p in found if _true(p.get("Enabled", True)))
+
+    def triggers(self) -> dict[str, str]:
+        """The user pool's triggers: {"PreSignUp": function, …}."""
+        (pool,) = self.resolved["Cognito::UserPool"].values() or [{}]
+        return {name: _function_of(arn) for name, arn in pool.get("LambdaConfig", {}).items()}
+
+    def tables(self) -> dict[str, dict[str, Any]]:
+        """The properties of the DynamoDB tables by logical id."""
+        ids = self.resolved["ids"]
+        tables = self.resolved["DynamoDB::Table"]
+        return {name: {**table, "TableName": ids[name]} for name, table in tables.items()}
+
+    def outputs(self) -> dict[str, str]:
+        """The template's outputs, without those that name what is not served here."""
+        outputs = {name: _text(value) for name, value in self.resolved["outputs"].items()}
+        return {name: text for name, text in outputs.items() if UNSERVED not in text}
+
+    def id_of(self, kind: str) -> str:
+        """What !Ref gives for the first resource of a kind, such as "Cognito::UserPool"."""
+        return str(next((self.resolved["ids"][name] for name in self.resolved[kind]), ""))
+
+    def _api(self) -> Mapping[str, Any]:
+        apis = list(self.resolved["ApiGatewayV2::Api"].values())
+        if len(apis) > 1:
+            raise TemplateError(f"The template has {len(apis)} HTTP APIs: only one is served here.")
+        body: Mapping[str, Any] = apis[0].get("Body", {}) if apis else {}
+        return body
+
+    def _folder(self, name: str, code: Mapping[str, Any]) -> Path:
+        if code.get("S3Bucket") != "local":
+            raise TemplateError(f"The code of {name} is not a folder beside the template.")
+        return self.folder / str(code["S3Key"])
+
+
+def _route(path: str, method: str, operation: Mapping[str, Any]) -> Route:
+    uri = operation["x-amazon-apigateway-integration"]["uri"]
+    # NONE is how the translator writes that a route has no authorizer.
+    security = [entry for entry in operation.get("security", []) if entry and "NONE" not in entry]
+    authorizer, scopes = next(iter(security[0].items())) if security else (None, [])
+    return Route(
+        method="ANY" if method == _ANY_METHOD else method.upper(),
+        path=path,
+        function=_function_of(uri.split("/functions/")[-1].split("/")[0]),
+        authorizer=authorizer,
+        scopes=tuple(scopes),
+    )
+
+
+def _mapping(name: str, properties: Mapping[str, Any]) -> StreamMapping:
+    source = str(properties.get("EventSourceArn", ""))
+    if properties.get("TumblingWindowInSeconds"):
+        raise TemplateError(
+            f"The template's mapping {name} is not served here: it has a tumbling window."
+        )
+    if ":dynamodb:" not in source:
+        raise TemplateError(
+            f"The template's mapping {name} is not served here: {source or 'its source'} is no "
+            "stream of a DynamoDB table."
+        )
+    on_failure = properties.get("DestinationConfig", {}).get("OnFailure", {})
+    return StreamMapping(
+        name=name,
+        function=_function_of(properties["FunctionName"]),
+        stream_arn=source,
+        starting_position=properties["StartingPosition"],
+        batch_size=int(properties.get("BatchSize", 100)),
+        window_seconds=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
+        reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", ()),
+        filters=tuple(
+            entry["Pattern"] for entry in properties.get("FilterCriteria", {}).get("Filters", ())
+        ),
+        bisect=_true(properties.get("BisectBatchOnFunctionError")),
+        retries=int(properties.get("MaximumRetryAttempts", -1)),
+        record_age_seconds=int(properties.get("MaximumRecordAgeInSeconds", -1)),
+        parallelization=int(properties.get("ParallelizationFactor", 1)),
+        on_failure_arn=on_failure.get("Destination"),
+    )
+
+
+def bring_up(template: Template, cloudformation: "CloudFormationClient") -> Stack:
+    """Make what the engine serves, or bring what is kept up to the template; the stack then.
+
+    Raise OfflineError for what the engine refuses, and for a value that is not served here.
+    """
+    arguments: Any = {
+        "StackName": _STACK_NAME,
+        "TemplateBody": json.dumps(template.for_engine()),
+        "Parameters": [
+            {"ParameterKey": name, "ParameterValue": value}
+            for name, value in template.parameters.items()
+        ],
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
+    try:
+        try:
+            cloudformation.create_stack(**arguments)
+        except cloudformation.exceptions.AlreadyExistsException:
+            cloudformation.update_stack(**arguments)
+    except ClientError as error:
+        if "No updates" not in error.response["Error"]["Message"]:
+            raise OfflineError(f"The engine refuses what the template says: {error}") from error
+    described: Any = {"StackStatus": "CREATE_IN_PROGRESS"}
+    while described["StackStatus"].endswith("_IN_PROGRESS"):
+        time.sleep(0.02)
+        (described,) = cloudformation.describe_stacks(StackName=_STACK_NAME)["Stacks"]
+    if described["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
+        raise OfflineError(f"The engine cannot make what the template says: {_why(cloudformation)}")
+    values = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    resolved = json.loads(values[RESOLVED])
+    for unserved in _unserved({**resolved, "outputs": {}, "ApiGatewayV2::Api": {}}):
+        raise TemplateError(f"The template needs what is {unserved}.")
+    return Stack(resolved=resolved, folder=template.path.parent, region=template.region)
+
+
+def _why(cloudformation: "CloudFormationClient") -> str:
+    events = cloudformation.describe_stack_events(StackName=_STACK_NAME)["StackEvents"]
+    reasons = [
+        f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason')}"
+        for event in events
+        if event.get("ResourceStatus", "").endswith("_FAILED")
+    ]
+    return reasons[-1] if reasons else "it does not say why"
+
+
+def _unserved(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for item in value.values():
+            yield from _unserved(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _unserved(item)
+    elif isinstance(value, str) and UNSERVED in value:
+        yield value
+
+
+def table_arguments(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of boto3's create_table for a table's properties: keys, indexes, billing, stream.
+
+    Backups, encryption and deletion protection are the cloud's business.
+    """
+    kept = (
+        *("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"),
+        *("LocalSecondaryIndexes", "ProvisionedThroughput", "TableName"),
+    )
+    arguments: dict[str, Any] = {key: properties[key] for key in kept if key in properties}
+    arguments["GlobalSecondaryIndexes"] = [
+        {key: value for key, value in index.items() if key != "ContributorInsightsSpecification"}
+        for index in properties.get("GlobalSecondaryIndexes", ())
+    ]
+    if "StreamSpecification" in properties:
+        view = properties["StreamSpecification"]["StreamViewType"]
+        arguments["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
+    return {key: value for key, value in arguments.items() if value}
+
+
+def make_table(dynamodb: "DynamoDBClient", properties: Mapping[str, Any]) -> bool:
+    """Make a table and let its items expire, where it is not there yet; whether it was made."""
+    arguments = table_arguments(properties)
+    try:
+        dynamodb.create_table(**arguments)
+    except dynamodb.exceptions.ResourceInUseException:
+        made = False
+    else:
+        waiter = dynamodb.get_waiter("table_exists")
+        waiter.wait(TableName=arguments["TableName"], WaiterConfig={"Delay": 1})
+        made = True
+    # The engine's CloudFormation leaves this out, too.
+    if expiry := properties.get("TimeToLiveSpecification"):
+        known = dynamodb.describe_time_to_live(TableName=arguments["TableName"])
+        if known["TimeToLiveDescription"].get("TimeToLiveStatus") != "ENABLED":
+            dynamodb.update_time_to_live(
+                TableName=arguments["TableName"],
+                TimeToLiveSpecification={
+                    "AttributeName": expiry["AttributeName"],
+                    "Enabled": _true(expiry["Enabled"]),
+                },
+            )
+    return made
+
+
+def _function_of(arn_or_name: str) -> str:
+    return arn_or_name.rsplit(":", 1)[-1]
+
+
+def _true(value: Any) -> bool:
+    return value is True or value == "true"
+
+
+def _text(value: Any) -> str:
+    """A value as CloudFormation writes it into a string."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(map(_text, value))
+    return value if isinstance(value, str) else json.dumps(value)

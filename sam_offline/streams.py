@@ -1,0 +1,406 @@
+"""Plays the event source mappings: from the table's stream to the function, at least once.
+
+A thread for each mapping reads all shards of the stream, parents before their children, and
+calls the function with one batch at a time. What follows a call is decided in sam_offline.batches.
+The position is kept in memory: a new start begins at the mapping's starting position.
+"""
+
+import base64
+import functools
+import json
+import threading
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from botocore.exceptions import BotoCoreError, ClientError
+from moto.events.models import EventPattern
+
+from sam_offline.batches import (
+    AGE,
+    RETRIES,
+    Batch,
+    Record,
+    Step,
+    after,
+    created_at,
+    cut,
+    sequence_number,
+    split_expired,
+)
+from sam_offline.console import say
+from sam_offline.errors import TemplateError
+from sam_offline.functions import Functions, Result
+from sam_offline.stack import StreamMapping
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
+    from mypy_boto3_sqs import SQSClient
+
+__all__ = ["Shard", "ShardReader", "StreamReader", "event_record", "failure_message", "matcher"]
+
+_POLL_SECONDS = 0.25
+_NEW_SHARDS_SECONDS = 10.0
+_BACKOFF_SECONDS = (0.2, 10.0)
+
+
+class StreamReader:
+    """One mapping at work between `start` and `stop`."""
+
+    def __init__(
+        self,
+        mapping: StreamMapping,
+        *,
+        functions: Functions,
+        streams: "DynamoDBStreamsClient",
+        sqs: "SQSClient",
+    ) -> None:
+        if mapping.parallelization != 1:
+            say(f"local: {mapping.name}: ParallelizationFactor is ignored, one batch at a time")
+        self._mapping = mapping
+        self._functions = functions
+        self._streams = streams
+        self._sqs = sqs
+        self._matches = matcher(mapping.filters)
+        self._shards: dict[str, Shard] = {}
+        self._finished: set[str] = set()
+        self._looked = float("-inf")
+        self._draining = threading.Event()
+        self._stopped = threading.Event()
+        # How often everything was found read and done.
+        self._rests = 0
+        self._rested = threading.Condition()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def drain(self, seconds: float) -> bool:
+        """Deliver what is in the stream now, without the window's wait; whether all of it was."""
+        self._draining.set()
+        try:
+            with self._rested:
+                # The round that goes on may have read before this call.
+                enough = self._rests + 2
+                return self._rested.wait_for(lambda: self._rests >= enough, seconds)
+        finally:
+            self._draining.clear()
+
+    def stop(self) -> None:
+        """Read no more; a call that is under way is left to itself."""
+        self._stopped.set()
+        self._thread.join(_POLL_SECONDS * 2)
+
+    def _run(self) -> None:
+        trouble = 0
+        while not self._stopped.is_set():
+            draining = self._draining.is_set()
+            try:
+                self._look_for_shards()
+                busy = [shard.step(draining=draining) for shard in list(self._shards.values())]
+                trouble = 0
+            except _StoppedError:
+                return
+            except (BotoCoreError, ClientError) as error:
+                trouble += 1
+                if trouble == 3 and not draining:  # noqa: PLR2004 - once, not at a hiccup
+                    say(f"local: {self._mapping.name} cannot read the stream: {error}")
+                self._stopped.wait(_backoff(trouble))
+                continue
+            self._forget_finished_shards()
+            if any(busy):
+                continue
+            if all(shard.empty for shard in self._shards.values()):
+                with self._rested:
+                    self._rests += 1
+                    self._rested.notify_all()
+            self._stopped.wait(_POLL_SECONDS / 5 if draining else _POLL_SECONDS)
+
+    def _look_for_shards(self) -> None:
+        if time.monotonic() - self._looked < _NEW_SHARDS_SECONDS:
+            return
+        arn = self._mapping.stream_arn
+        found: dict[str, str | None] = {}
+        start: dict[str, Any] = {}
+        while True:
+            description = self._streams.describe_stream(StreamArn=arn, **start)["StreamDescription"]
+            found |= {s["ShardId"]: s.get("ParentShardId") for s in description["Shards"]}
+            if "LastEvaluatedShardId" not in description:
+                break
+            start = {"ExclusiveStartShardId": description["LastEvaluatedShardId"]}
+        # LATEST means the end of what was there at the start; shards that come later count whole.
+        first = self._looked == float("-inf")
+        position = self._mapping.starting_position if first else "TRIM_HORIZON"
+        self._finished &= set(found)
+        for shard_id, parent in found.items():
+            parent_done = parent not in found or parent in self._finished
+            if parent_done and shard_id not in self._shards and shard_id not in self._finished:
+                self._shards[shard_id] = Shard(
+                    ShardReader(self._streams, arn, shard_id, position, self._matches),
+                    invoke=self._invoke,
+                    give_up=functools.partial(self._give_up, shard_id),
+                    mapping=self._mapping,
+                )
+        self._looked = time.monotonic()
+
+    def _forget_finished_shards(self) -> None:
+        done = {shard_id for shard_id, shard in self._shards.items() if shard.finished}
+        for shard_id in done:
+            del self._shards[shard_id]
+        if done:
+            self._finished |= done
+            self._looked = min(self._looked, time.monotonic() - _NEW_SHARDS_SECONDS)
+
+    def _invoke(self, batch: Batch) -> Result:
+        event = {"Records": list(batch.records)}
+        result = self._functions.invoke(self._mapping.function, event)
+        if self._stopped.is_set():
+            raise _StoppedError  # the worker may have been ended; that is no failure of the batch
+        return result
+
+    def _give_up(self, shard_id: str, batch: Batch, condition: str, result: Result | None) -> None:
+        first = sequence_number(batch.records[0])
+        say(f"local: {self._mapping.name} gives up {len(batch.records)} records from {first} on")
+        arn = self._mapping.on_failure_arn
+        if arn is None:
+            return
+        message = failure_message(
+            batch,
+            condition,
+            result,
+            function_arn=self._functions.arn(self._mapping.function),
+            stream_arn=self._mapping.stream_arn,
+            shard_id=shard_id,
+            now=datetime.now(UTC),
+        )
+        queue = self._sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
+        self._sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+
+
+class _StoppedError(Exception):
+    pass
+
+
+class ShardReader:
+    """Reads one shard from a position on, matching records only."""
+
+    def __init__(
+        self,
+        streams: "DynamoDBStreamsClient",
+        stream_arn: str,
+        shard_id: str,
+        position: str,
+        matches: Callable[[Record], bool],
+    ) -> None:
+        self._streams = streams
+        self._stream_arn = stream_arn
+        self._shard_id = shard_id
+        self._matches = matches
+        self._last: str | None = None
+        self._iterator: str | None = self._open(position)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the shard has ended and everything was read."""
+        return self._iterator is None
+
+    def read(self) -> list[Record]:
+        """The next records, none when there are no new ones."""
+        if self._iterator is None:
+            return []
+        try:
+            answer = self._streams.get_records(ShardIterator=self._iterator, Limit=1000)
+        except ClientError as error:
+            # An iterator lives for fifteen minutes: a machine that slept, a long row of retries.
+            if error.response["Error"]["Code"] != "ExpiredIteratorException":
+                raise
+            self._iterator = self._open("AFTER_SEQUENCE_NUMBER" if self._last else "TRIM_HORIZON")
+            return []
+        records = [event_record(dict(record), self._stream_arn) for record in answer["Records"]]
+        if records:
+            self._last = sequence_number(records[-1])
+        self._iterator = answer.get("NextShardIterator")
+        return [record for record in records if self._matches(record)]
+
+    def _open(self, position: str) -> str:
+        place = {"SequenceNumber": self._last} if position == "AFTER_SEQUENCE_NUMBER" else {}
+        return self._streams.get_shard_iterator(
+            StreamArn=self._stream_arn,
+            ShardId=self._shard_id,
+            ShardIteratorType=cast("Any", position),
+            **cast("Any", place),
+        )["ShardIterator"]
+
+
+class Reader(Protocol):
+    """What a Shard reads from: ShardReader, or a test's list."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing will come any more."""
+
+    def read(self) -> list[Record]:
+        """The next records."""
+
+
+class Shard:
+    """The work on one shard: what waits for a batch, which batches are to be done."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        invoke: Callable[[Batch], Result],
+        give_up: Callable[[Batch, str, Result | None], None],
+        mapping: StreamMapping,
+    ) -> None:
+        self._reader = reader
+        self._invoke = invoke
+        self._give_up = give_up
+        self._mapping = mapping
+        self._waiting: list[Record] = []
+        self._waiting_since = 0.0
+        self._todo: deque[Batch] = deque()
+        self._due = 0.0
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything that was read is done."""
+        return not self._waiting and not self._todo
+
+    @property
+    def finished(self) -> bool:
+        """Whether the shard is closed and done."""
+        return self._reader.closed and self.empty
+
+    def step(self, *, draining: bool) -> bool:
+        """Do the next thing; whether there may be more to do at once."""
+        if not self._todo:
+            self._collect(draining=draining)
+        if not self._todo or time.monotonic() < self._due:
+            return False
+        self._process(self._todo[0])
+        return True
+
+    def _collect(self, *, draining: bool) -> None:
+        if len(self._waiting) < self._mapping.batch_size:
+            records = self._reader.read()
+            if records and not self._waiting:
+                self._waiting_since = time.monotonic()
+            self._waiting += records
+        hurry = draining or self._reader.closed
+        waited = float("inf") if hurry else time.monotonic() - self._waiting_since
+        batch, self._waiting = cut(self._waiting, waited=waited, mapping=self._mapping)
+        if batch:
+            self._todo.append(batch)
+            self._waiting_since = time.monotonic()
+
+    def _process(self, batch: Batch) -> None:
+        """Send a batch; it leaves the queue only when what follows from the call is in place."""
+        expired, live = split_expired(batch, now=time.time(), mapping=self._mapping)
+        if expired:
+            self._give_up(expired, AGE, None)
+            step = Step(todo=(live,) if live else ())
+        else:
+            result = self._invoke(batch)
+            step = after(batch, result.payload, failed=result.failed, mapping=self._mapping)
+            if step.given_up:
+                self._give_up(step.given_up, RETRIES, result)
+        self._todo.popleft()
+        self._todo.extendleft(reversed(step.todo))
+        self._due = time.monotonic() + (_backoff(step.todo[0].calls) if step.todo else 0.0)
+
+
+def matcher(filters: tuple[str, ...]) -> Callable[[Record], bool]:
+    """Whether a record passes a mapping's filters: any of them, or all records without filters."""
+    try:
+        patterns = [EventPattern.load(text) for text in filters]
+    except Exception as error:
+        raise TemplateError(
+            f"The template's filter {filters} is no event pattern: {error}"
+        ) from error
+    return lambda record: (
+        not patterns or any(p.matches_event(cast("Any", record)) for p in patterns)
+    )
+
+
+def event_record(record: dict[str, Any], stream_arn: str) -> Record:
+    """A record of the streams API (as boto3 gives it) as Lambda hands it to a function."""
+    change = dict(record["dynamodb"])
+    # Whole seconds, as in the cloud.
+    created = change["ApproximateCreationDateTime"]
+    change["ApproximateCreationDateTime"] = int(created.timestamp())
+    event = {**record, "dynamodb": _json(change), "eventSourceARN": stream_arn}
+    if "userIdentity" in event:
+        identity = event["userIdentity"]
+        event["userIdentity"] = {"principalId": identity["PrincipalId"], "type": identity["Type"]}
+    return event
+
+
+def failure_message(
+    batch: Batch,
+    condition: str,
+    result: Result | None,
+    *,
+    function_arn: str,
+    stream_arn: str,
+    shard_id: str,
+    now: datetime,
+) -> dict[str, Any]:
+    """What Lambda sends to the on-failure destination: where the records are, not what they say."""
+    first, last = batch.records[0], batch.records[-1]
+    message: dict[str, Any] = {
+        "requestContext": {
+            "requestId": result.request_id if result else str(uuid.uuid4()),
+            "functionArn": function_arn,
+            "condition": condition,
+            "approximateInvokeCount": batch.calls,
+        }
+    }
+    if result:
+        message["responseContext"] = {"statusCode": 200, "executedVersion": "$LATEST"}
+        if result.failed:
+            message["responseContext"]["functionError"] = "Unhandled"
+    return {
+        **message,
+        "version": "1.0",
+        "timestamp": _timestamp(now),
+        "DDBStreamBatchInfo": {
+            "shardId": shard_id,
+            "startSequenceNumber": sequence_number(first),
+            "endSequenceNumber": sequence_number(last),
+            "approximateArrivalOfFirstRecord": _timestamp(_arrival(first)),
+            "approximateArrivalOfLastRecord": _timestamp(_arrival(last)),
+            "batchSize": len(batch.records),
+            "streamArn": stream_arn,
+        },
+    }
+
+
+def _arrival(record: Record) -> datetime:
+    return datetime.fromtimestamp(created_at(record), UTC)
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _backoff(failures: int) -> float:
+    """Seconds to wait after so many failures in a row, growing up to a limit."""
+    shortest, longest = _BACKOFF_SECONDS
+    return min(longest, shortest * 2.0 ** min(failures - 1, 10)) if failures else 0.0
+
+
+def _json(value: Any) -> Any:
+    """Binary values as the base64 text that they are in JSON."""
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_json(item) for item in value]
+    return value
