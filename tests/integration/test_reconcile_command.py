@@ -234,7 +234,7 @@ def test_an_interrupted_scan_says_to_run_it_again(
     assert f"--resume-from {GROUP}" in result.stderr
 
 
-def test_prod_is_named_and_asked_for(command: Command, repository: Repository) -> None:
+def test_aws_is_named_and_asked_for(command: Command, repository: Repository) -> None:
     group = unequal(repository)
     for answer in ("n\n", ""):
         refused = command("--aws", answer=answer)
@@ -335,7 +335,7 @@ def cloudformation(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def test_prod_is_the_stack_whatever_endpoints_the_shell_configures(
+def test_aws_is_the_stack_whatever_endpoints_the_shell_configures(
     shell: Path, cloudformation: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_PROFILE")
@@ -350,7 +350,7 @@ def test_prod_is_the_stack_whatever_endpoints_the_shell_configures(
         targets.target(on_aws=True, stack_name="other")
 
 
-def test_prod_without_a_region_or_a_profile_is_one_sentence(
+def test_aws_without_a_region_or_a_profile_is_one_sentence(
     shell: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = CliRunner().invoke(app, ["ddb", "reconcile", "--aws"])
