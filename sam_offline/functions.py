@@ -181,10 +181,13 @@ class _Worker:
         self._connection.close()
 
     def _relay_logs(self) -> None:
-        for line in self._process.stdout or ():
-            # Metrics are log lines for CloudWatch to take out: one a call, 450 letters long.
-            if self._metrics or not (line.startswith(b"{") and b'"CloudWatchMetrics"' in line):
-                say(f"{self._name} | {line.decode(errors='replace').rstrip()}")
+        if not self._process.stdout:
+            return
+        with self._process.stdout as lines:
+            for line in lines:
+                # Metrics are log lines for CloudWatch to take out: one a call, 450 letters long.
+                if self._metrics or not (line.startswith(b"{") and b'"CloudWatchMetrics"' in line):
+                    say(f"{self._name} | {line.decode(errors='replace').rstrip()}")
 
 
 class _Pool:

@@ -180,11 +180,12 @@ def translate(
             raise TemplateError(f"{path.name}: the parameter {name} has no default.")
         values[name] = str(value)
     # The translator takes code that was uploaded; the object's key stays the folder's name.
-    for resource in document["Resources"].values():
+    resources = [resource.get("Properties", {}) for resource in document["Resources"].values()]
+    for properties in (*resources, *document.get("Globals", {}).values()):
         for key in ("CodeUri", "ContentUri"):
-            location = resource.get("Properties", {}).get(key)
+            location = properties.get(key)
             if isinstance(location, str) and not location.startswith("s3://"):
-                resource["Properties"][key] = f"s3://{_BUCKET}/{location}"
+                properties[key] = f"s3://{_BUCKET}/{location}"
     # It takes a list, such as of CORS origins, as a list.
     lists = {
         n for n, d in declared.items() if d["Type"] == "CommaDelimitedList" or "List<" in d["Type"]

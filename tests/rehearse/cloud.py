@@ -7,6 +7,7 @@ each in a process of its own, and without Docker.
 
 import os
 import shutil
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from botocore.config import Config
 
 from local.settings import ROOT
 from sam_offline.ministack import CREDENTIALS
-from sam_offline.processes import Engine, free_port
+from sam_offline.processes import Engine, free_port, guarded
 from sam_offline.state import StateFolder
 
 REGION = "us-east-1"
@@ -40,7 +41,7 @@ class Aws(Engine):
         endpoints = {f"AWS_ENDPOINT_URL_{name}": self.url for name in names}
         super().__init__(
             "ministack",
-            [str(ENVIRONMENT), "-m", "ministack"],
+            guarded(signal.SIGTERM, [str(ENVIRONMENT), "-m", "ministack"]),
             state=state,
             environment={
                 **CREDENTIALS,

@@ -1,0 +1,204 @@
+"""A template that has nothing to do with this project, served by sam_offline alone."""
+
+import ast
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from sam_offline import Offline, OfflineError
+from tests.local.conftest import ROOT
+from tests.waiting import eventually
+
+TOOLS = ROOT / ".build"
+TEMPLATE = """
+Transform: AWS::Serverless-2016-10-31
+Parameters:
+  Greeting: { Type: String, Default: Hello, AllowedPattern: "[A-Za-z]+" }
+Globals:
+  Function: { Runtime: python3.13, CodeUri: code, Timeout: 5 }
+Resources:
+  Notes:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{ AttributeName: id, AttributeType: S }]
+      KeySchema: [{ AttributeName: id, KeyType: HASH }]
+      StreamSpecification: { StreamViewType: NEW_IMAGE }
+  Web:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.greet
+      Environment: { Variables: { GREETING: !Sub "${Greeting}, ${Notes}" } }
+      Events: { Route: { Type: HttpApi, Properties: { Method: GET, Path: "/greet/{name}" } } }
+  Copy:
+    Type: AWS::Serverless::Function
+    Properties:
+      Handler: app.copy
+      Environment: { Variables: { TABLE: !Ref Notes } }
+      Events:
+        Stream:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Notes.StreamArn
+            StartingPosition: TRIM_HORIZON
+            MaximumBatchingWindowInSeconds: 300
+Outputs:
+  Table: { Value: !Ref Notes }
+  WebFunction: { Value: !GetAtt Web.Arn }
+"""
+CODE = """
+import os
+import boto3
+
+def greet(event, context):
+    stop = event.get("stop") and breakpoint()
+    return {"statusCode": 200, "body": os.environ["GREETING"] + event["pathParameters"]["name"]}
+
+def copy(event, context):
+    table = boto3.resource("dynamodb").Table(os.environ["TABLE"])
+    for record in event["Records"]:
+        uuid = record["dynamodb"]["Keys"]["id"]["S"]
+        if not uuid.endswith("copy"):
+            table.put_item(Item={"id": uuid + "-copy"})
+"""
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "app.py").write_text(CODE)
+    path = tmp_path / "template.yaml"
+    path.write_text(TEMPLATE)
+    return path
+
+
+@pytest.fixture
+def app(template: Path) -> Iterator[Offline]:
+    with Offline(template, parameters={"Greeting": "Salut"}, tools=TOOLS) as app:
+        yield app
+
+
+def test_a_template_is_served_from_its_source(app: Offline) -> None:
+    table = app.outputs["Table"]
+    answer = httpx.get(f"{app.url}/greet/Ada", trust_env=False)
+    assert (answer.status_code, answer.text) == (200, f"Salut, {table}Ada")
+    assert app.outputs["WebFunction"].endswith(":function:Web")
+    event = {"pathParameters": {"name": "Bo"}}
+    assert app.invoke("Web", event)["body"] == f"Salut, {table}Bo"
+    with pytest.raises(OfflineError, match="Web failed: KeyError"):
+        app.invoke("Web", {})
+    with pytest.raises(OfflineError, match="no function Nobody"):
+        app.invoke("Nobody")
+
+
+def test_what_is_written_is_delivered_when_the_streams_are_drained(app: Offline) -> None:
+    """Without waiting for the window of five minutes, and what a delivery writes as well."""
+    dynamodb = app.client("dynamodb")
+    for number in range(20):
+        dynamodb.put_item(TableName=app.outputs["Table"], Item={"id": {"S": str(number)}})
+    app.drain()
+    assert dynamodb.scan(TableName=app.outputs["Table"])["Count"] == 40
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (("!Ref Notes } }", "!Ref Bucket } }"), r"!Ref Bucket \(AWS::S3::Bucket\)"),
+        (("app.greet", "app.greet\n      Handel: x"), "Handel"),
+        (
+            (
+                "BatchingWindowInSeconds: 300",
+                "RetryAttempts: 0\n            TumblingWindowInSeconds: 9",
+            ),
+            "tumbling window",
+        ),
+    ],
+    ids=["a reference", "a broken template", "a mapping"],
+)
+def test_what_is_not_served_is_refused_by_name(
+    template: Path, change: tuple[str, str], sentence: str
+) -> None:
+    text = TEMPLATE.replace(*change) + "  Unused: { Value: !Ref Greeting }\n"
+    template.write_text(text.replace("Resources:", "Resources:\n  Bucket: {Type: AWS::S3::Bucket}"))
+    with pytest.raises(OfflineError, match=sentence), Offline(template, tools=TOOLS):
+        pass
+
+
+def test_a_value_that_the_template_does_not_allow_is_refused(template: Path) -> None:
+    with (
+        pytest.raises(OfflineError, match="Greeting"),
+        Offline(template, parameters={"Greeting": "1"}, tools=TOOLS),
+    ):
+        pass
+
+
+def run(template: Path, *words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "sam_offline", *words, "--tools", str(TOOLS)],
+        cwd=template.parent,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_function_is_called_from_the_command_line(template: Path) -> None:
+    event = template.with_name("event.json")
+    event.write_text(json.dumps({"pathParameters": {"name": "Cy"}}))
+    called = run(
+        template, "invoke", "Web", "-e", "event.json", "--parameter-overrides", "Greeting=Hi"
+    )
+    answer, said = called.communicate()
+    assert called.returncode == 0, said
+    assert json.loads(answer)["body"].endswith("Cy")
+    assert json.loads(answer)["body"].startswith("Hi, ")
+    called = run(template, "invoke", "Web")
+    answer, said = called.communicate()
+    assert (called.returncode, answer) == (1, "")
+    assert "Web failed: KeyError" in said
+
+
+def test_a_breakpoint_waits_for_a_terminal(template: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    event = template.with_name("event.json")
+    event.write_text(json.dumps({"stop": True, "pathParameters": {"name": "Dee"}}))
+    called = run(template, "invoke", "Web", "-e", "event.json", "--debug-port", str(port))
+
+    def terminal() -> socket.socket | None:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except ConnectionRefusedError:
+            return None
+
+    with eventually(terminal) as connection, connection.makefile("rw") as shown:
+        time.sleep(6)  # longer than the function's timeout
+        shown.write("p event['pathParameters']\nc\n")
+        shown.flush()
+        text = shown.read()
+    assert "{'name': 'Dee'}" in text
+    answer, said = called.communicate()
+    assert called.returncode == 0, said
+    assert json.loads(answer)["body"].endswith("Dee")
+
+
+def test_it_knows_nothing_of_this_project() -> None:
+    ours = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"sam_offline"}
+    ours |= {path.parent.name for path in ROOT.glob("layers/*/*/__init__.py")}
+    for path in (ROOT / "sam_offline").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names: list[Any] = []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            elif isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            assert not ours.intersection(str(name).partition(".")[0] for name in names), path
