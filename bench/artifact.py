@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.settings import ROOT
+from sam_offline import Offline
 from sam_offline.ministack import CREDENTIALS
-from tests.fakes.template import read_stack
 
 BUILT = ROOT / ".aws-sam" / "build"
 RUNTIME = ROOT / ".build" / "runtime" / "bin" / "python"
@@ -63,10 +63,14 @@ def deploy(built: Path, folder: Path) -> dict[str, Deployed]:
 
     Returns each function by its name in the template.
     """
-    stack = read_stack(
-        built / "template.yaml", parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"}
+    app = Offline(
+        built / "template.yaml",
+        parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"},
+        api=False,
+        tools=ROOT / ".build",
     )
-    functions = stack.functions()
+    with app:
+        functions = app.stack.functions()
     sources = {function.code for function in functions.values()}
     sources.update(layer for function in functions.values() for layer in function.layers)
     zips = _zip(sources, folder)

@@ -123,7 +123,6 @@ PACKAGES: dict[str, tuple[str, set[str]]] = {
     "directory": ("layers/directory", {"runtime"}),
     "administration": ("functions/administer_directory", {"directory", "runtime"}),
     "functions": (".", IN_LAYERS | {"administration"}),
-    "bin": (".", set()),
     "seed": (".", {"runtime", "messaging", "administration"}),
     # Knows nothing of this project.
     "sam_offline": (".", set()),
