@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.settings import ROOT
-from sam_offline import Offline
 from sam_offline.ministack import CREDENTIALS
+from sam_offline.stack import Function
 
 BUILT = ROOT / ".aws-sam" / "build"
 RUNTIME = ROOT / ".build" / "runtime" / "bin" / "python"
@@ -58,19 +58,11 @@ class Deployed:
         }
 
 
-def deploy(built: Path, folder: Path) -> dict[str, Deployed]:
-    """Zip what is in `built` as sam does, and unpack it below `folder` as Lambda does.
+def deploy(functions: Mapping[str, Function], folder: Path) -> dict[str, Deployed]:
+    """Zip what was built as sam does, and unpack it below `folder` as Lambda does.
 
-    Returns each function by its name in the template.
+    `functions` are those of the built template, by their names in it.
     """
-    app = Offline(
-        built / "template.yaml",
-        parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"},
-        api=False,
-        tools=ROOT / ".build",
-    )
-    with app:
-        functions = app.stack.functions()
     sources = {function.code for function in functions.values()}
     sources.update(layer for function in functions.values() for layer in function.layers)
     zips = _zip(sources, folder)

@@ -25,7 +25,7 @@ from typing import Any
 
 from bench.artifact import BUILT, RUNTIME, Deployed, deploy
 from bench.database import Database, database
-from bench.engine import Engine, engine
+from bench.engine import Engine, engine, functions_of
 from bench.figures import Spread, table
 from bench.records import record
 from bench.write_units import user
@@ -200,7 +200,7 @@ def contenders(builds: Mapping[str, Path], scene: Stage, folder: Path) -> Iterat
     (bare.task / "app.py").write_text(_BARE)
     yield Contender(name="bare", deployed=bare, variables=scene.variables())
     for build, built in builds.items():
-        functions = deploy(built, folder / build)
+        functions = deploy(functions_of(built / "template.yaml"), folder / build)
         for name, letter in {"ListMessages": "A", "UpdateMessageGroups": "E"}.items():
             for roots in functions[name].opt.glob("python/directory/**/*.pem"):
                 roots.write_bytes(roots.read_bytes() + scene.directory.certificate.read_bytes())

@@ -5,18 +5,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 
-from local.settings import TEMPLATE
+from local.settings import ROOT, TEMPLATE
 from messaging.repository import CLIENT_CONFIG, Repository
 from runtime.deadline import Deadline
 from sam_offline import Offline
 from sam_offline.cloud import client
 from sam_offline.running import isolate_from_aws
-from sam_offline.stack import StreamMapping
+from sam_offline.stack import Function, StreamMapping
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -125,12 +126,18 @@ class Engine:
         return Repository(table, self.table_name, deadline=Deadline()), meter
 
 
+def functions_of(template: Path) -> dict[str, Function]:
+    """The functions of a template, such as one that was built."""
+    with engine(template) as running:
+        return running.app.stack.functions()
+
+
 @contextmanager
-def engine() -> Iterator[Engine]:
+def engine(template: Path = TEMPLATE) -> Iterator[Engine]:
     """Start an engine, make the template's resources in it, and stop it in the end."""
     isolate_from_aws("us-east-1")
     database = {"DatabaseUrl": "postgresql://127.0.0.1/none"}
-    app = Offline(TEMPLATE, parameters=database, api=False)
+    app = Offline(template, parameters=database, api=False, tools=ROOT / ".build")
     try:
         app.begin()
         app.create()

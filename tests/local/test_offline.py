@@ -1,6 +1,5 @@
 """A template that has nothing to do with this project, served by sam_offline alone."""
 
-import ast
 import json
 import socket
 import subprocess
@@ -8,7 +7,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -189,16 +187,3 @@ def test_a_breakpoint_waits_for_a_terminal(template: Path) -> None:
     answer, said = called.communicate()
     assert called.returncode == 0, said
     assert json.loads(answer)["body"].endswith("Dee")
-
-
-def test_it_knows_nothing_of_this_project() -> None:
-    ours = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"sam_offline"}
-    ours |= {path.parent.name for path in ROOT.glob("layers/*/*/__init__.py")}
-    for path in (ROOT / "sam_offline").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names: list[Any] = []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module]
-            elif isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            assert not ours.intersection(str(name).partition(".")[0] for name in names), path

@@ -10,7 +10,7 @@ import pytest
 from administration import database_users, schema
 from bench.artifact import RUNTIME, deploy
 from messaging import keys
-from tests.fakes.template import create_table_arguments
+from tests.fakes.template import DATABASE, create_table_arguments, read_stack
 from tests.rehearse.cloud import REGION
 from tests.rehearse.stage import STACK, TABLE, Stage
 
@@ -22,7 +22,9 @@ def deployed(stage: Stage) -> None:
 
 def test_a_cold_start_compiles_nothing(stage: Stage, tmp_path: Path) -> None:
     """As sam zips it, with files of 1980, and with what a function and its layers import."""
-    for name, function in deploy(stage.project.folder / ".aws-sam" / "build", tmp_path).items():
+    built = stage.project.folder / ".aws-sam" / "build" / "template.yaml"
+    functions = read_stack(built, parameters=DATABASE).functions()
+    for name, function in deploy(functions, tmp_path).items():
         imported = subprocess.run(
             [
                 RUNTIME,

@@ -364,7 +364,7 @@ def test_what_make_run_installs_is_all_that_is_imported_there() -> None:
     """The tests run with more than that, and would not notice."""
     installed = set(re.findall(r"^([\w.-]+)==", (ROOT / "run.lock").read_text(), re.MULTILINE))
     distributions = packages_distributions()
-    for folder in ("local", "commands", "seed", "layers", "functions"):
+    for folder in ("sam_offline", "local", "commands", "seed", "layers", "functions"):
         for path in (ROOT / folder).rglob("*.py"):
             for module in imported(path):
                 names = {
