@@ -1,6 +1,7 @@
 """A template that has nothing to do with this project, served by sam_offline alone."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -9,10 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from sam_offline import Offline, OfflineError
-from tests.local.conftest import ROOT
+from tests.local.conftest import ROOT, wait_until_gone
 from tests.waiting import eventually
 
 TOOLS = ROOT / ".build"
@@ -143,6 +145,7 @@ def run(template: Path, *words: str) -> subprocess.Popen[str]:
         [sys.executable, "-m", "sam_offline", *words, "--tools", str(TOOLS)],
         cwd=template.parent,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -163,6 +166,27 @@ def test_a_function_is_called_from_the_command_line(template: Path) -> None:
     answer, said = called.communicate()
     assert (called.returncode, answer) == (1, "")
     assert "Web failed: KeyError" in said
+
+
+def test_a_template_runs_until_someone_stops_it(template: Path) -> None:
+    started = run(template, "start", "--port", "0", "--aws-port", "0", "--state", "state")
+    assert started.stdout
+    ready = next(line for line in started.stdout if "ready at" in line)
+    url = ready.split()[3].rstrip(";")
+    assert httpx.get(f"{url}/greet/Eve", trust_env=False).text.endswith("Eve")
+    stack = json.loads((template.parent / "state" / "stack.json").read_text())
+    assert stack["Table"] in httpx.get(f"{url}/greet/Eve", trust_env=False).text
+    children = psutil.Process(started.pid).children(recursive=True)
+    assert children
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate()
+    assert (started.returncode, said) == (0, "")
+    wait_until_gone(children)
+    # What it had written is there again, and the table still has its name.
+    kept = run(template, "invoke", "Web", "-e", "/dev/stdin", "--keep", "--state", "state")
+    answer, said = kept.communicate(json.dumps({"pathParameters": {"name": ""}}))
+    assert kept.returncode == 0, said
+    assert json.loads(answer)["body"] == f"Hello, {stack['Table']}"
 
 
 def test_a_breakpoint_waits_for_a_terminal(template: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.retained import retained_template
+from commands.retained import retained_template
 from tests.rehearse.stage import STACK, TABLE, Stage
 
 

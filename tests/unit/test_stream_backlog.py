@@ -1,7 +1,7 @@
 """What holds a shard and what does not: E behind its mapping, on a clock of its own.
 
-The rules of the mapping are those of `local.streams`, its settings the template's. Every call to
-the table takes its time; nobody waits for it.
+The rules of the mapping are those of `sam_offline.streams`, its settings the template's. Every call
+to the table takes its time; nobody waits for it.
 """
 
 import logging

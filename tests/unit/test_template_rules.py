@@ -13,10 +13,10 @@ from cryptography import x509
 from samtranslator.yaml_helper import yaml_parse
 
 from administration import database_users
+from commands.retained import retained_template
 from directory.config import RDS_CERTIFICATES
 from directory.errors import SignUpError
 from functions.update_message_groups import app as update_message_groups
-from local.retained import retained_template
 from messaging import keys, repository
 from messaging.stream import Report
 from tests.fakes.gateway import Context

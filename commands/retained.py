@@ -1,6 +1,6 @@
 """The part of template.yaml that outlives its stack, as a template to import what is there.
 
-    bin/python -m local.retained > .build/retained.json
+    bin/python -m commands.retained > .build/retained.json
 
 An import takes no SAM template, and names everything that is in its own: this is the table and
 the pool, with the parameters and conditions that they refer to. `docs/deploy.md` has the rest.
@@ -13,14 +13,14 @@ from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
 
-from local.settings import TEMPLATE
+from commands.targets import ROOT
 
 __all__ = ["retained_template"]
 
 
 def retained_template() -> dict[str, Any]:
     """What template.yaml says of the resources that it keeps when the stack is deleted."""
-    document = yaml_parse(TEMPLATE.read_text())
+    document = yaml_parse((ROOT / "template.yaml").read_text())
     resources = {
         name: {key: value for key, value in resource.items() if key != "Metadata"}
         for name, resource in document["Resources"].items()
