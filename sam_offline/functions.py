@@ -30,6 +30,8 @@ __all__ = ["Functions", "Result", "Runtime"]
 _WORKER = Path(__file__).with_name("worker.py")
 # Lambda gives the import of a handler ten seconds before a call's own time starts.
 _INIT_SECONDS = 10.0
+# A call that somebody steps through has a day.
+_DEBUGGED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,38 +139,32 @@ class _Worker:
 
     def initialise(self) -> Result | None:
         """Wait for the handler's import; None when it succeeded."""
-        try:
-            if not self._connection.poll(_INIT_SECONDS):
-                return _failure(
-                    "Sandbox.Timedout", f"Init timed out after {_INIT_SECONDS:.2f} seconds"
-                )
-            answer = json.loads(self._connection.recv_bytes())
-        except (EOFError, OSError):
-            return _failure("Runtime.ExitError", "Runtime exited during its initialisation")
-        return Result(payload=answer["error"], failed=True) if "error" in answer else None
+        result = self._received(_INIT_SECONDS, "Init timed out", "Runtime exited during its start")
+        return result if result.failed else None
 
     def call(self, event: Any, request_id: str, timeout: float | None) -> Result:
         """Run the handler; a worker that failed to answer has ended afterwards."""
-        deadline = time.time() + (timeout or _INIT_SECONDS * 1000)
-        call = {"event": event, "request_id": request_id, "deadline": deadline}
-        try:
+        seconds = _DEBUGGED_SECONDS if timeout is None else timeout
+        call = {"event": event, "request_id": request_id, "deadline": time.time() + seconds}
+        with suppress(OSError):  # nobody reads any more, and nobody will answer
             self._connection.send_bytes(json.dumps(call).encode())
-            if not self._connection.poll(timeout):
-                return self._given_up(
-                    request_id, "Sandbox.Timedout", f"Task timed out after {timeout:.2f} seconds"
-                )
-            answer = json.loads(self._connection.recv_bytes())
-        except (EOFError, OSError):
-            message = "Runtime exited without providing a reason"
-            return self._given_up(request_id, "Runtime.ExitError", message)
-        failed = "error" in answer
-        return Result(payload=answer["error" if failed else "payload"], failed=failed)
+        prefix = f"RequestId: {request_id} Error:"
+        exited = f"{prefix} Runtime exited without providing a reason"
+        return self._received(seconds, f"{prefix} Task timed out", exited)
 
-    def _given_up(self, request_id: str, kind: str, message: str) -> Result:
+    def _received(self, seconds: float, late: str, exited: str) -> Result:
+        """What the worker answers; one that does not has ended, with these words in the log."""
+        try:
+            if self._connection.poll(seconds):
+                answer = json.loads(self._connection.recv_bytes())
+                failed = "error" in answer
+                return Result(payload=answer["error" if failed else "payload"], failed=failed)
+            failure = _failure("Sandbox.Timedout", f"{late} after {seconds:.2f} seconds")
+        except (EOFError, OSError):
+            failure = _failure("Runtime.ExitError", exited)
         self.end()
-        message = f"RequestId: {request_id} Error: {message}"
-        say(f"{self._name} | {message}")
-        return _failure(kind, message)
+        say(f"{self._name} | {failure.payload['errorMessage']}")
+        return failure
 
     @property
     def alive(self) -> bool:

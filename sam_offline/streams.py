@@ -100,7 +100,7 @@ class StreamReader:
         while not self._stopped.is_set():
             draining = self._draining.is_set()
             try:
-                self._look_for_shards()
+                self._look_for_shards(at_once=draining)
                 busy = [shard.step(draining=draining) for shard in list(self._shards.values())]
                 trouble = 0
             except _StoppedError:
@@ -120,8 +120,8 @@ class StreamReader:
                     self._rested.notify_all()
             self._stopped.wait(_POLL_SECONDS / 5 if draining else _POLL_SECONDS)
 
-    def _look_for_shards(self) -> None:
-        if time.monotonic() - self._looked < _NEW_SHARDS_SECONDS:
+    def _look_for_shards(self, *, at_once: bool) -> None:
+        if not at_once and time.monotonic() - self._looked < _NEW_SHARDS_SECONDS:
             return
         arn = self._mapping.stream_arn
         found: dict[str, str | None] = {}
@@ -209,22 +209,25 @@ class ShardReader:
         return self._iterator is None
 
     def read(self) -> list[Record]:
-        """The next records, none when there are no new ones."""
-        if self._iterator is None:
-            return []
-        try:
-            answer = self._streams.get_records(ShardIterator=self._iterator, Limit=1000)
-        except ClientError as error:
-            # An iterator lives for fifteen minutes: a machine that slept, a long row of retries.
-            if error.response["Error"]["Code"] != "ExpiredIteratorException":
-                raise
-            self._iterator = self._open("AFTER_SEQUENCE_NUMBER" if self._last else "TRIM_HORIZON")
-            return []
-        records = [event_record(dict(record), self._stream_arn) for record in answer["Records"]]
-        if records:
+        """The next records that match, none when there are no new ones."""
+        while self._iterator:
+            try:
+                answer = self._streams.get_records(ShardIterator=self._iterator, Limit=1000)
+            except ClientError as error:
+                # An iterator lives for fifteen minutes: a machine that slept, a row of retries.
+                if error.response["Error"]["Code"] != "ExpiredIteratorException":
+                    raise
+                position = "AFTER_SEQUENCE_NUMBER" if self._last else "TRIM_HORIZON"
+                self._iterator = self._open(position)
+                continue
+            records = [event_record(dict(record), self._stream_arn) for record in answer["Records"]]
+            self._iterator = answer.get("NextShardIterator")
+            if not records:
+                break
             self._last = sequence_number(records[-1])
-        self._iterator = answer.get("NextShardIterator")
-        return [record for record in records if self._matches(record)]
+            if matching := [record for record in records if self._matches(record)]:
+                return matching
+        return []
 
     def _open(self, position: str) -> str:
         place = {"SequenceNumber": self._last} if position == "AFTER_SEQUENCE_NUMBER" else {}

@@ -1,6 +1,6 @@
 """One execution environment of a Lambda function: `worker.py FD`, started by sam_offline.functions.
 
-FD is a socket. First this process says {"ready": true}, or {"error": …} when the handler
+FD is a socket. First this process says {"payload": null}, or {"error": …} when the handler
 cannot be imported, and ends. Then for each {"event", "request_id", "deadline"} it answers
 {"payload": …} or {"error": …}; what the handler prints is its log. When the socket closes it
 ends at once, in the middle of a call, too. It runs with what Lambda's runtime brings and the
@@ -112,7 +112,7 @@ def main() -> None:
         except (EOFError, OSError):
             os._exit(0)
 
-    connection.send_bytes(b'{"ready": true}')
+    connection.send_bytes(b'{"payload": null}')
     threading.Thread(target=receive, daemon=True).start()
     while True:
         answer = _answer(handler, json.loads(calls.get()))
