@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 TABLE = "table"
 
 _READS = ("GetItem", "Query")
-_WRITES = ("PutItem", "UpdateItem", "TransactWriteItems")
+_WRITES = ("PutItem", "DeleteItem", "UpdateItem", "TransactWriteItems")
 
 
 @dataclass(kw_only=True)

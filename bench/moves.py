@@ -1,0 +1,199 @@
+"""What E carries: messages a second and write units by K, and the lag of a quiet conversation.
+
+    bin/python -m bench.moves
+
+K is the number of messages of one group in a batch. The reference invokes its function for each
+record, and for each of the four that a move writes.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from bench.engine import Engine, Meter, engine
+from bench.figures import Spread, table
+from bench.reference import Reference, create_table
+from bench.write_units import record, user
+from local.functions import Functions, Result
+from local.streams import StreamReader
+from messaging import message_groups
+from messaging.message_groups import SendRequest
+from messaging.stream import StreamProcessor
+
+BATCHES = (1, 3, 10, 100)
+TEXT = "x" * 100
+ROUNDS = 7
+BATCH_SIZE = 100
+QUIET_MESSAGES = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Carried:
+    """What one kind of batch costs a message, and how many messages a second one shard carries."""
+
+    design: str
+    groups: int
+    k: int
+    per_second: Spread
+    calls: float
+    units: float
+
+
+def throughput(running: Engine) -> list[Carried]:
+    """Measure batches of one group by K, and full batches of many groups, in both designs."""
+    shapes = [(1, k) for k in BATCHES] + [(BATCH_SIZE // k, k) for k in BATCHES[:3]]
+    return [
+        carried
+        for groups, k in shapes
+        for carried in (_ours(running, groups, k), _reference(running, groups, k))
+    ]
+
+
+def _ours(running: Engine, groups: int, k: int) -> Carried:
+    repository, meter = running.repository()
+    processor = StreamProcessor(repository)
+    made = []
+    for _ in range(groups):
+        people = user("one"), user("other")
+        sent = message_groups.create_message_group(
+            repository, *people, SendRequest(message=TEXT), now=datetime.now(UTC)
+        )
+        made.append((people[0], sent.message.message_group_uuid))
+
+    def batch() -> list[Any]:
+        return [
+            record(
+                message_groups.create_message(
+                    repository, one, group, SendRequest(message=TEXT), now=datetime.now(UTC)
+                ).message
+            )
+            for one, group in made
+            for _ in range(k)
+        ]
+
+    processor.process(batch())  # from here on it knows the members
+    seconds: list[float] = []
+    taken = Meter()
+    for _ in range(ROUNDS):
+        records = batch()
+        meter.take()
+        began = time.perf_counter()
+        report = processor.process(records)
+        seconds.append(time.perf_counter() - began)
+        taken = meter.take()
+        if report.failed or report.parked:
+            raise SystemExit("a batch was not moved")
+    return _carried("ours", groups, k, seconds, taken)
+
+
+def _reference(running: Engine, groups: int, k: int) -> Carried:
+    repository, meter = running.repository()
+    reference = Reference(client=repository._client, table=f"reference-{groups}-{k}")
+    create_table(reference.client, reference.table)
+    people = user("one"), user("other")
+    made = [reference.begin(people, TEXT) for _ in range(groups)]
+    seconds: list[float] = []
+    taken = Meter()
+    for _ in range(ROUNDS):
+        messages = [reference.write(people[0], group, TEXT) for group in made for _ in range(k)]
+        meter.take()
+        began = time.perf_counter()
+        for message in messages:
+            reference.move(message)
+        seconds.append(time.perf_counter() - began)
+        taken = meter.take()
+    return _carried("reference", groups, k, seconds, taken)
+
+
+def _carried(design: str, groups: int, k: int, seconds: Sequence[float], taken: Meter) -> Carried:
+    messages = groups * k
+    return Carried(
+        design=design,
+        groups=groups,
+        k=k,
+        per_second=Spread.of([messages / each for each in seconds]),
+        calls=taken.calls.total() / messages,
+        units=taken.write_units.total() / messages,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """Milliseconds from D's answer until both rows have moved, in a quiet conversation."""
+
+    window: int
+    milliseconds: Spread
+    invocations: float
+
+
+def quiet_lag(running: Engine, window: int) -> Lag:
+    """Measure it, with the mapping's window set to so many seconds."""
+    repository, _ = running.repository()
+    processor = StreamProcessor(repository)
+    moved = threading.Semaphore(0)
+    invocations = 0
+
+    class Worker:
+        def invoke(self, _: str, event: dict[str, Any]) -> Result:
+            nonlocal invocations
+            invocations += 1
+            report = processor.process(event["Records"])
+            for _lag in report.lags_ms:
+                moved.release()
+            return Result(payload={"batchItemFailures": []})
+
+    (mapping,) = running.stack.stream_mappings()
+    reader = StreamReader(
+        replace(mapping, window_seconds=window),
+        functions=cast(Functions, Worker()),
+        streams=running.clients.streams,
+        sqs=running.clients.sqs,
+    )
+    people = user("one"), user("other")
+    sent = message_groups.create_message_group(
+        repository, *people, SendRequest(message=TEXT), now=datetime.now(UTC)
+    )
+    reader.start()
+    lags = []
+    for number in range(QUIET_MESSAGES + 1):
+        message_groups.create_message(
+            repository,
+            people[0],
+            sent.message.message_group_uuid,
+            SendRequest(message=TEXT),
+            now=datetime.now(UTC),
+        )
+        answered = time.perf_counter()
+        if not moved.acquire(timeout=60):
+            raise SystemExit("a row did not move")
+        if number:  # the first waits for the reader to find the shards
+            lags.append((time.perf_counter() - answered) * 1000)
+        time.sleep(0.017 * (number % 15))  # so that messages come at any moment of its polls
+    reader.stop(10)
+    return Lag(
+        window=window,
+        milliseconds=Spread.of(lags),
+        invocations=invocations / (QUIET_MESSAGES + 1),
+    )
+
+
+def report(carried: Sequence[Carried], lags: Sequence[Lag]) -> str:
+    """Return both as tables in Markdown."""
+    head = ["groups in a batch", "K", "", "messages/s", "calls a message", "write units a message"]
+    rows = [
+        [
+            *(str(one.groups), str(one.k), one.design, f"{one.per_second:.0f}"),
+            *(f"{number:.2f}" for number in (one.calls, one.units)),
+        ]
+        for one in carried
+    ]
+    quiet = [[f"{lag.window} s", f"{lag.milliseconds:.0f}"] for lag in lags]
+    return f"{table(head, rows)}\n\n{table(['window', 'lag of a quiet conversation, ms'], quiet)}"
+
+
+if __name__ == "__main__":
+    with engine() as measured:
+        print(report(throughput(measured), [quiet_lag(measured, window) for window in (0, 1)]))

@@ -1,0 +1,135 @@
+"""The bootcamp's design in its smallest form, to be measured beside ours.
+
+Written from its description: a group row's key is the time of its last message; a message moves
+each row by a delete and a put, one record and one row after the other, and its function is invoked
+for every record of the table, its own writes too; lists are the newest twenty of this year; every
+request asks PostgreSQL who is calling; tables as in the bootcamp, one index with all attributes.
+It has the bootcamp's defects on purpose (docs/decisions.md), since they are part of its cost.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from runtime.user import User
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+INDEX = "message-group-sk-index"
+LIMIT = 20
+
+_deserializer = TypeDeserializer()
+
+
+def create_table(client: "DynamoDBClient", name: str) -> None:
+    """Make the table; on demand, since throttling is not what is compared."""
+    client.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"}
+            for name in ("pk", "sk", "message_group_uuid")
+        ],
+        KeySchema=[
+            {"AttributeName": "pk", "KeyType": "HASH"},
+            {"AttributeName": "sk", "KeyType": "RANGE"},
+        ],
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": INDEX,
+                "KeySchema": [
+                    {"AttributeName": "message_group_uuid", "KeyType": "HASH"},
+                    {"AttributeName": "sk", "KeyType": "RANGE"},
+                ],
+                "Projection": {"ProjectionType": "ALL"},
+            }
+        ],
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Its calls to the table."""
+
+    client: "DynamoDBClient"
+    table: str
+
+    def list_rows(self, partition: str) -> list[dict[str, Any]]:
+        """A and B: the newest twenty of this year in a partition."""
+        page = self.client.query(
+            TableName=self.table,
+            KeyConditionExpression="pk = :pk AND begins_with(sk, :year)",
+            ExpressionAttributeValues={
+                ":pk": {"S": partition},
+                ":year": {"S": str(datetime.now(UTC).year)},
+            },
+            ScanIndexForward=False,
+            Limit=LIMIT,
+        )
+        return [
+            {name: _deserializer.deserialize(value) for name, value in item.items()}
+            for item in page["Items"]
+        ]
+
+    def begin(self, people: Sequence[User], text: str) -> str:
+        """C: a new group, written without a condition; return its uuid."""
+        group, now = str(uuid4()), datetime.now(UTC).isoformat()
+        rows = [_row(owner, other, group, now, text) for owner, other in (people, reversed(people))]
+        items = [*rows, _message(people[0], group, now, text)]
+        self.client.batch_write_item(
+            RequestItems={self.table: [{"PutRequest": {"Item": item}} for item in items]}
+        )
+        return group
+
+    def write(self, sender: User, group: str, text: str) -> dict[str, Any]:
+        """D: one message; return it as the stream shows it."""
+        item = _message(sender, group, datetime.now(UTC).isoformat(), text)
+        self.client.put_item(TableName=self.table, Item=item)
+        return item
+
+    def move(self, message: dict[str, Any]) -> None:
+        """E: a delete and a put of each row of the message's group, in turn."""
+        group = message["pk"]["S"].removeprefix("MSG#")
+        rows = self.client.query(
+            TableName=self.table,
+            IndexName=INDEX,
+            KeyConditionExpression="message_group_uuid = :group",
+            ExpressionAttributeValues={":group": {"S": group}},
+        )["Items"]
+        for row in rows:
+            key = {name: row[name] for name in ("pk", "sk")}
+            self.client.delete_item(TableName=self.table, Key=key)
+            moved = {**row, "sk": message["sk"], "message": message["message"]}
+            self.client.put_item(TableName=self.table, Item=moved)
+
+
+def _row(owner: User, other: User, group: str, time: str, text: str) -> dict[str, Any]:
+    return {
+        "pk": {"S": f"GRP#{owner.uuid}"},
+        "sk": {"S": time},
+        "message_group_uuid": {"S": group},
+        **_line(other, text),
+    }
+
+
+def _message(sender: User, group: str, time: str, text: str) -> dict[str, Any]:
+    return {
+        "pk": {"S": f"MSG#{group}"},
+        "sk": {"S": time},
+        "message_uuid": {"S": str(uuid4())},
+        **_line(sender, text),
+    }
+
+
+def _line(user: User, text: str) -> dict[str, Any]:
+    return {
+        "message": {"S": text},
+        "user_uuid": {"S": user.uuid},
+        "user_display_name": {"S": user.display_name},
+        "user_handle": {"S": user.handle},
+    }
