@@ -15,13 +15,14 @@ from typing import Any, cast
 
 from bench.engine import Engine, Meter, engine
 from bench.figures import Spread, table
+from bench.records import record
 from bench.reference import Reference, create_table
-from bench.write_units import record, user
-from local.functions import Functions, Result
-from local.streams import StreamReader
+from bench.write_units import user
 from messaging import message_groups
 from messaging.message_groups import SendRequest
 from messaging.stream import StreamProcessor
+from sam_offline.functions import Functions, Result
+from sam_offline.streams import StreamReader
 
 BATCHES = (1, 3, 10, 100)
 TEXT = "x" * 100
@@ -145,12 +146,11 @@ def quiet_lag(running: Engine, window: int) -> Lag:
                 moved.release()
             return Result(payload={"batchItemFailures": []})
 
-    (mapping,) = running.stack.stream_mappings()
     reader = StreamReader(
-        replace(mapping, window_seconds=window),
+        replace(running.mapping, window_seconds=window),
         functions=cast(Functions, Worker()),
-        streams=running.clients.streams,
-        sqs=running.clients.sqs,
+        streams=running.client("dynamodbstreams"),
+        sqs=running.client("sqs"),
     )
     people = user("one"), user("other")
     sent = message_groups.create_message_group(
@@ -172,7 +172,7 @@ def quiet_lag(running: Engine, window: int) -> Lag:
         if number:  # the first waits for the reader to find the shards
             lags.append((time.perf_counter() - answered) * 1000)
         time.sleep(0.017 * (number % 15))  # so that messages come at any moment of its polls
-    reader.stop(10)
+    reader.stop()
     return Lag(
         window=window,
         milliseconds=Spread.of(lags),
