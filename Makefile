@@ -45,6 +45,13 @@ rehearse: setup ## deploy to an emulator of AWS, use, update, take down and set 
 	@bin/setup sam rehearse
 	@REHEARSE=1 bin/python -m pytest tests/rehearse --verbose
 
+.PHONY: bench
+bench: setup ## measure cold and warm starts, the stream, growth; tables, and plots in .build/results
+	@bin/setup sam plots
+	@bin/sam build >.build/sam-build.log 2>&1 || { cat .build/sam-build.log; exit 1; }
+	@bin/python -m bench
+	@.build/plots/bin/python bench/plots.py .build/results/results.json .build/results
+
 .PHONY: lint
 lint: setup ## check format, lint, types and the template
 	$(BIN)/ruff format --check .

@@ -1,0 +1,64 @@
+"""`make bench`: every measurement, as JSON and as tables in Markdown.
+
+    bin/python -m bench [--also NAME=FOLDER]
+
+--also adds another build to the cold starts, such as one of an earlier version.
+"""
+
+import argparse
+import dataclasses
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench import cold_start, growth, local_cloud, moves, simulation, warm
+from bench.artifact import BUILT
+from local.settings import ROOT
+
+RESULTS = ROOT / ".build" / "results"
+WINDOWS = (0, 1)
+
+
+def main() -> None:
+    """Measure, print, and keep what was measured."""
+    parser = argparse.ArgumentParser(prog="bench")
+    parser.add_argument("--also", metavar="NAME=FOLDER", action="append", default=[])
+    builds = {"": BUILT}
+    for also in parser.parse_args().also:
+        name, _, folder = also.partition("=")
+        builds[name] = ROOT / folder
+    with cold_start.stage() as scene:
+        with tempfile.TemporaryDirectory(prefix="bench") as folder:
+            starts = cold_start.measure(scene, Path(folder), runs=cold_start.RUNS, builds=builds)
+        print(f"\n## Cold start\n\n{cold_start.report(starts)}", flush=True)
+        requests = warm.milliseconds(scene)
+        print(f"\n## Warm\n\n{warm.report(requests)}", flush=True)
+        carried = moves.throughput(scene.running)
+        lags = [moves.quiet_lag(scene.running, window) for window in WINDOWS]
+        print(f"\n## E\n\n{moves.report(carried, lags)}", flush=True)
+        grown = growth.measure(scene.running)
+        print(f"\n## Growth\n\n{growth.report(grown)}", flush=True)
+    cloud = local_cloud.measure()
+    print(f"\n## Local cloud\n\n{local_cloud.report(cloud)}", flush=True)
+    simulated = simulation.simulate_all()
+    print(f"\n## On paper\n\n{simulation.report(simulated)}")
+    results = {
+        "cold start": starts,
+        "warm": requests,
+        "E": carried,
+        "lag": lags,
+        "growth": grown,
+        "local cloud": cloud,
+        "simulation": simulated,
+    }
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "results.json").write_text(json.dumps(results, default=_plain, indent=2))
+
+
+def _plain(value: Any) -> Any:
+    return dataclasses.asdict(value)
+
+
+if __name__ == "__main__":
+    main()
