@@ -77,4 +77,4 @@ lock: ## pin the newest versions of all packages (needs the network)
 
 .PHONY: clean
 clean: ## remove all environments and local data
-	rm -rf .venv .build .local .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .build .local .sam-offline .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
