@@ -8,6 +8,7 @@ if __name__ == "__main__":
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -36,7 +37,7 @@ def _arguments() -> argparse.Namespace:
     common = argparse.ArgumentParser(add_help=False)
     add = common.add_argument
     add("-t", "--template", default="template.yaml", help="template.yaml")
-    add("--parameter-overrides", nargs="+", default=[], metavar="NAME=VALUE")
+    add("--parameter-overrides", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
     add("--state", type=Path, default=Path(".sam-offline"), help="folder of data and logs")
     add("--keep", action="store_true", help="keep what was written before")
     add("--tools", type=Path, help="where the engine is installed (.build beside the template)")
@@ -46,8 +47,11 @@ def _arguments() -> argparse.Namespace:
     start = commands.add_parser("start", parents=[common], help="run until Ctrl-C")
     start.add_argument("--no-api", action="store_true", help="without the HTTP API")
     start.add_argument("--host", default="127.0.0.1", help="address of the API")
-    start.add_argument("--port", type=int, default=3000, help="port of the API; 0 for any")
-    start.add_argument("--aws-port", type=int, default=4566, help="port of DynamoDB, Cognito, SQS")
+    ports = {"--port": ("PORT", "3000", "the API"), "--aws-port": ("AWS_PORT", "4566", "AWS")}
+    for option, (variable, default, what) in ports.items():
+        number = os.environ.get(variable) or default
+        text = f"port of {what}: {variable} in the environment, {default} without it; 0 for any"
+        start.add_argument(option, type=int, default=number, help=text)
     invoke = commands.add_parser(
         "invoke", parents=[common], help="call a function, print the answer"
     )

@@ -289,8 +289,11 @@ def bring_up(template: Template, cloudformation: "CloudFormationClient") -> Stac
         raise OfflineError(f"The engine cannot make what the template says: {_why(cloudformation)}")
     values = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
     resolved = json.loads(values[RESOLVED])
-    for unserved in _unserved({**resolved, "outputs": {}, "ApiGatewayV2::Api": {}}):
-        raise TemplateError(f"The template needs what is {unserved}.")
+    for place, unserved in _unserved({**resolved, "outputs": {}, "ApiGatewayV2::Api": {}}):
+        raise TemplateError(
+            f"The template needs what is {unserved} (in {place}). Where a parameter can stand for "
+            "it, give --parameter-overrides."
+        )
     return Stack(resolved=resolved, folder=template.path.parent, region=template.region)
 
 
@@ -304,15 +307,16 @@ def _why(cloudformation: "CloudFormationClient") -> str:
     return reasons[-1] if reasons else "it does not say why"
 
 
-def _unserved(value: Any) -> Iterator[str]:
+def _unserved(value: Any, *path: str) -> Iterator[tuple[str, str]]:
+    """Where a value is not served here, and how it is said what it was."""
     if isinstance(value, dict):
-        for item in value.values():
-            yield from _unserved(item)
+        for name, item in value.items():
+            yield from _unserved(item, *path, name)
     elif isinstance(value, list):
         for item in value:
-            yield from _unserved(item)
+            yield from _unserved(item, *path)
     elif isinstance(value, str) and UNSERVED in value:
-        yield value
+        yield " ".join(path[1:]), UNSERVED + value.partition(UNSERVED)[2].partition(")")[0] + ")"
 
 
 def table_arguments(properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,11 +186,11 @@ class _Report:
         typer.echo("  ".join([shown, *(part for part in parts if part)]))
 
     def sum_up(self) -> None:
+        repaired = "" if self._dry_run else f"{quantity(self.repaired, 'difference')} repaired, "
         left = quantity(self.left, "finding") if self._dry_run else f"{self.left} left unequal"
         counts = {"groups": self.groups, "repaired": self.repaired, "left": self.left}
         self._output.result(
-            f"{quantity(self.groups, 'group')}, "
-            f"{quantity(self.repaired, 'difference')} repaired, {left}.",
+            f"{quantity(self.groups, 'group')}, {repaired}{left}.",
             summary=counts | {"dry_run": self._dry_run},
         )
 

@@ -1,3 +1,5 @@
+import io
+import json
 import threading
 from collections.abc import Iterable, Sequence
 from random import Random
@@ -5,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from messaging import keys, message_groups
+from messaging import keys, message_groups, stream
 from messaging.entities import (
     Advance,
     Failed,
@@ -295,6 +297,21 @@ def test_members_that_cannot_be_read_park_their_group_only(repository: MemoryRep
     report = update(repository, records)
     assert (report.failed, report.parked) == ([], 1)
     assert inbox(repository, BAYKO)[0].message == "at 1"
+
+
+def test_the_log_says_which_record_was_parked_and_why(
+    repository: MemoryRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = io.StringIO()
+    # Where Lambda's runtime reads: not the records of Python's logging, which have everything.
+    monkeypatch.setattr(stream.logger.registered_handler, "stream", log)
+    message = begin(repository)
+    del repository.items[row_key(REEF, message.message_group_uuid)]
+    update(repository, inserted(write(repository, message.message_group_uuid, 1)))
+    line = json.loads(log.getvalue())
+    assert line["message"] == "parked a record"
+    assert REEF.uuid in line["reason"]
+    assert line["record_keys"]["pk"] == keys.message_pk(message.message_group_uuid)
 
 
 @pytest.mark.parametrize("known", [[], [GRAHAMS.uuid]], ids=["nobody", "one"])

@@ -38,7 +38,7 @@ PAIR_SIZE = 2
 # Of why a record was parked. What is wrong in it may be quoted there, and be as long as an item.
 REASON_CHARACTERS = 200
 
-logger = Logger(child=True)
+logger = Logger()
 
 
 @dataclass(kw_only=True)
