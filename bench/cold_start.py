@@ -255,7 +255,10 @@ def measure(
                     for steps, other in zip(results[one.name], bare, strict=True)
                 ]
             ),
-            packages=one.import_times(event_for(one)),
+            packages=min(
+                (one.import_times(event_for(one)) for _ in range(3)),
+                key=lambda times: sum(times.values()),
+            ),
         )
         for one in competing
     ]
@@ -282,7 +285,7 @@ def report(results: list[ColdStart]) -> str:
         if any(one.packages.get(package, 0) >= 0.002 for one in results)
     ]
     names = [one.name for one in results]
-    return f"{table(head, rows)}\n\n{table(['import, ms of one start', *names], times)}"
+    return f"{table(head, rows)}\n\n{table(['import, ms, best of three', *names], times)}"
 
 
 def main() -> None:
