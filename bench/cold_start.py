@@ -1,6 +1,6 @@
 """Import and first request of a function from what `sam build` made, beside a bare handler.
 
-    bin/sam build && bin/python -m bench.cold_start [--runs 15] [--also NAME=FOLDER]
+    bin/sam build && bin/python -m bench.cold_start [--runs 9] [--also NAME=FOLDER]
 
 The bare handler makes a boto3 client and answers with one Query. Every run is a new interpreter
 with the runtime's packages and the function's zips, unpacked as in Lambda; the runs of all take
@@ -35,7 +35,7 @@ from messaging.entities import Message
 from messaging.message_groups import SendRequest
 from runtime.user import User
 
-RUNS = 15
+RUNS = 9
 PAGE = 20
 
 _FRESH = Path(__file__).with_name("fresh.py")

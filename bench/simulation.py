@@ -4,9 +4,10 @@
 
 A shard is followed for a minute. Messages come at random (Poisson) in conversations of which each
 has a message every `PAUSE` seconds. Lambda polls a shard four times a second, waits out the
-window, and gives a function at most a hundred records; a message goes to any of the parallel batches
-of its shard, since Lambda keeps items together, not partitions. A batch costs an overhead and its updates, ten at a time. There are as many
-shards as the table has partitions, and a partition takes a thousand write units a second.
+window, and gives a function at most a hundred records; a message goes to any of the parallel
+batches of its shard, since Lambda keeps items together, not partitions. A batch costs an overhead
+and its updates, ten at a time. There are as many shards as the table has partitions, and a
+partition takes a thousand write units a second.
 """
 
 import math
