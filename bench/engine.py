@@ -38,7 +38,8 @@ class Meter:
     calls
         How many, by operation.
     read_units
-        Of pages up to 4 KB; the engine reports the same for larger ones.
+        Of pages up to 4 KB; the engine reports the same for larger ones. For a BatchGetItem it
+        reports nothing: that is one for each key, as all are read consistently.
     write_units
         By where they were consumed: `TABLE`, or the name of an index.
     """
@@ -64,6 +65,11 @@ class Meter:
                     else:
                         self.read_units += entry["CapacityUnits"]
 
+        def count_keys(params: dict[str, Any], **_: Any) -> None:
+            with counting:
+                self.read_units += sum(len(one["Keys"]) for one in params["RequestItems"].values())
+
+        client.meta.events.register("before-parameter-build.dynamodb.BatchGetItem", count_keys)
         for operation in _READS + _WRITES:
             client.meta.events.register(f"before-parameter-build.dynamodb.{operation}", ask)
         client.meta.events.register("after-call.dynamodb.*", count)

@@ -1,4 +1,6 @@
-"""Write units of a message and of the move that follows it, K messages of a group in a batch.
+"""Write units of a message, of the move that follows it, and of a mark.
+
+K is the number of messages of a group in a batch.
 
     bin/python -m bench.write_units
 
@@ -13,8 +15,9 @@ from uuid import uuid4
 from bench.engine import TABLE, Engine, Meter, engine
 from bench.records import record
 from directory.users import MAX_DISPLAY_NAME_CHARS
-from messaging import keys, message_groups
+from messaging import keys, marks, message_groups
 from messaging.bodies import MAX_MESSAGE_CHARS
+from messaging.entities import Marking, Settings
 from messaging.message_groups import SendRequest, SendResult
 from messaging.repository import Repository
 from messaging.stream import StreamProcessor
@@ -96,6 +99,17 @@ def measure(running: Engine, people: tuple[User, User], text: str) -> None:
         line("D, named" if named else "D", meter.take())
         line("E, warm" if named else "E, cold", move(sent))
     line("E, the same batch again", move(sent))
+    reading = Marking(read_sk=sent.message.place, marked_unread=False)
+    for what, marking in {
+        "a mark": reading,
+        "a mark of what is read": reading,
+        "a flag and a mute": Marking(marked_unread=True, muted=True),
+        "a mark of what is read, which takes the flag away": reading,
+    }.items():
+        marks.mark_row(repository, people[0].uuid, conversation.group, marking)
+        line(what, meter.take())
+    repository.put_settings(Settings(user_uuid=people[0].uuid))
+    line("a change of one's settings", meter.take())
 
     print("\n| K | E a batch | E a message | D + E | named D + E |\n|---|---|---|---|---|")
     for size in BATCHES:

@@ -25,12 +25,20 @@ class SeedUser:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedMessageGroup:
-    """A message group of the seed: two handles, and (handle, text) of its messages."""
+    """A message group of the seed: two handles, and (handle, text) of its messages.
+
+    Attributes
+    ----------
+    marked_unread, muted
+        The handles of those who have marked it so.
+    """
 
     uuid: str
     members: tuple[str, str]
     ended: str
     messages: list[tuple[str, str]]
+    marked_unread: frozenset[str]
+    muted: frozenset[str]
 
     def begins(self, now: datetime) -> datetime:
         """Return when the first message was written, seen from the first seeding."""
@@ -66,6 +74,8 @@ def seed_message_groups() -> list[SeedMessageGroup]:
             members=tuple(row["members"]),
             ended=row["ended"],
             messages=[(handle, text) for handle, text in row["messages"]],
+            marked_unread=frozenset(row.get("marked_unread", ())),
+            muted=frozenset(row.get("muted", ())),
         )
         for row in _data("message_groups.json")
     ]

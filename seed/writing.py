@@ -4,7 +4,7 @@ However often this is done, the state is the same: uuids are fixed, and a conver
 keeps the times of its first seeding.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
@@ -13,7 +13,7 @@ import psycopg2
 
 from administration.operations import OperationError, perform
 from messaging import keys
-from messaging.entities import Members, Message, MessageGroupRow, Pair, advances
+from messaging.entities import Marks, Members, Message, MessageGroupRow, Pair, advances
 from messaging.moves import move_row
 from messaging.repository import Repository
 from runtime.deadline import Deadline
@@ -142,6 +142,15 @@ def _write_sign_in(
     link(next(pair["Value"] for pair in attributes if pair["Name"] == "sub"))
 
 
+def _row(group: SeedMessageGroup, owner: User, other: User, last: Message) -> MessageGroupRow:
+    row = MessageGroupRow.for_owner(owner.uuid, other=other, last=last)
+    flags = {
+        "marked_unread": owner.handle in group.marked_unread,
+        "muted": owner.handle in group.muted,
+    }
+    return replace(row, marks=Marks(read_sk=row.marks.read_sk, **flags))
+
+
 def _write_message_group(
     repository: Repository,
     group: SeedMessageGroup,
@@ -175,10 +184,7 @@ def _write_message_group(
             member_uuids=frozenset({one.uuid, other.uuid}),
             created_at=begins,
         ),
-        [
-            MessageGroupRow.for_owner(one.uuid, other=other, last=messages[-1]),
-            MessageGroupRow.for_owner(other.uuid, other=one, last=messages[-1]),
-        ],
+        [_row(group, one, other, messages[-1]), _row(group, other, one, messages[-1])],
         messages[-1],
     )
     if isinstance(standing, Pair) and standing.message_group_uuid != group.uuid:

@@ -14,7 +14,8 @@ from commands.ddb.paging import Reading, cost
 from commands.errors import CommandError
 from commands.output import quantity
 from messaging import keys
-from messaging.entities import Item, Pair
+from messaging.entities import Item, MessageGroupRow, Pair
+from messaging.errors import UnreadableItemError
 from messaging.repository import from_dynamodb, to_dynamodb
 from seed.examples import seed_message_groups
 
@@ -81,6 +82,7 @@ def list_conversations(
 ) -> None:
     """Print the newest page of a user's message groups, the newest last.
 
+    A row says whether the group is unread and whether it is muted for that user.
     The user is named by handle or uuid; without a name it is a seeded one.
     """
     who = run.words[0] if run.words else _seeded()[1]
@@ -181,8 +183,18 @@ def _line(item: Item, sort: str) -> str:
         when = str(item[sort])
     parts = [f"{item.get('user_handle', '?'):15}", when, str(item.get("message", ""))]
     if group := item.get("message_group_uuid"):
-        parts.insert(2, str(group))
+        parts[2:2] = [str(group), f"{_marks(item):12}"]
     return "  ".join(parts)
+
+
+def _marks(item: Item) -> str:
+    """Return what the owner of a message group row sees of it beside its message."""
+    try:
+        row = MessageGroupRow.from_item(item)
+    except UnreadableItemError:
+        return "?"
+    marks = {"unread": row.is_unread, "muted": row.marks.muted}
+    return " ".join(name for name, is_set in marks.items() if is_set)
 
 
 def _seeded() -> tuple[str, str]:

@@ -26,7 +26,7 @@ type Key = tuple[str, str]
 
 PAIR_SIZE = 2
 
-# What a group row says of its messages. All else in it is its owner's, or unknown here.
+# What a group row says of its messages. All else in it is its owner's (`Marks`), or unknown here.
 _OWN = frozenset({"pk", "sk"}).union(attribute.name for attribute in fields(MessageGroupRow))
 
 
@@ -38,6 +38,7 @@ class Kind(StrEnum):
     ROW_AHEAD = "row_ahead"
     ROW_DIFFERS = "row_differs"
     ROW_SURPLUS = "row_surplus"
+    READ_MARK_MISSING = "read_mark_missing"
     MESSAGES_MISPLACED = "messages_misplaced"
     MEMBERS_MISSING = "members_missing"
     MEMBERS_DIFFER = "members_differ"
@@ -314,14 +315,16 @@ class _Rows:
             self.plan.problems.append(finding)
             return []
         steps = advances(list(self.snapshot.digest.newest_by.values()), owner)
-        desired = MessageGroupRow.for_owner(owner, other=called, last=self.newest).to_item()
+        whole = MessageGroupRow.for_owner(owner, other=called, last=self.newest).to_item()
+        desired = {name: value for name, value in whole.items() if name in _OWN}
         for step in steps:
             desired |= step.attributes
         if row is None:
             self._found(Kind.ROW_MISSING, owner, f"nothing → {desired['last_sk']}")
             base = surplus[-1] if surplus else {}
             kept = {name: value for name, value in base.items() if name not in _OWN}
-            self.plan.writes.append(Write(old=None, new=kept | desired))
+            new = kept | desired | _missing_read_mark(kept, desired["last_sk"])
+            self.plan.writes.append(Write(old=None, new=new))
         else:
             self._compare_in_place(owner, row, desired, steps)
         for other_row in surplus:
@@ -342,8 +345,14 @@ class _Rows:
             names = [name for name in sorted(_OWN) if own.get(name) != desired.get(name)]
             detail = f"{row.get('last_sk')} → {desired['last_sk']}: {', '.join(names)}"
             self._found(Kind.ROW_AHEAD if is_ahead else Kind.ROW_DIFFERS, owner, detail)
-            self.plan.writes.append(Write(old=own, new=desired))
-        elif forward:
+            mark = _missing_read_mark(row, desired["last_sk"])
+            self.plan.writes.append(Write(old=own, new=desired | mark))
+            return
+        if mark := _missing_read_mark(row, row["last_sk"]):
+            self._found(Kind.READ_MARK_MISSING, owner, f"nothing → {row['last_sk']}")
+            key = {"pk": row["pk"], "sk": row["sk"]}
+            self.plan.writes.append(Write(old=key, new=key | mark))
+        if forward:
             self.plan.moves[owner] = forward
             detail = ", ".join(f"{s.register} {row.get(s.register)} → {s.to}" for s in forward)
             if all(step.is_done_in(row) for step in advances(self.settled, owner)):
@@ -373,6 +382,14 @@ class _Rows:
 
     def _found(self, kind: Kind, owner: str, detail: str) -> None:
         self.plan.differences.append(Finding(kind=kind, detail=detail, user_uuid=owner))
+
+
+def _missing_read_mark(row: Item, last_sk: str) -> Item:
+    """Return the mark that a row lacks which is older than the marks: all that it shows is read.
+
+    Who makes a group writes the mark, so that it is filled in once and then is its owner's.
+    """
+    return {} if "read_sk" in row else {"read_sk": last_sk}
 
 
 def _compare_members(

@@ -65,6 +65,9 @@ class Gateway:
         raw = body if isinstance(body, str | bytes) else json.dumps(body)
         return self.request("POST", target, raw, by=by)
 
+    def patch(self, target: str, body: object, *, by: str | None) -> Answer:
+        return self.request("PATCH", target, json.dumps(body), by=by)
+
     def request(
         self,
         method: str,

@@ -1,19 +1,28 @@
 """`Repository` in memory: the fake passes the same contract as the table (test_repository)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from messaging import keys
 from messaging.entities import (
     Advance,
     Failed,
     Item,
+    Marking,
     Members,
     Message,
     MessageGroupRow,
     NamedSend,
     Pair,
+    Settings,
 )
-from messaging.repository import Page, PageRequest, Repository
+from messaging.repository import (
+    MOST_COUNTED,
+    MOST_LOOKED_AT,
+    Page,
+    PageRequest,
+    Repository,
+    Side,
+)
 
 
 class MemoryRepository(Repository):
@@ -78,7 +87,8 @@ class MemoryRepository(Repository):
     ) -> Item | None:
         key = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
         row = self.items.get(key, {})
-        if "last_sk" not in row or not all(_is_forward(row, step) for step in steps):
+        ahead = all(_goes_forward(row, step.register, step.to) for step in steps)
+        if "last_sk" not in row or not ahead:
             return dict(row)
         moved = dict(row)
         for step in steps:
@@ -86,11 +96,62 @@ class MemoryRepository(Repository):
         self.items[key] = moved
         return None
 
+    def mark_row(self, owner_uuid: str, message_group_uuid: str, marking: Marking) -> Item | None:
+        key = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
+        row = dict(self.items.get(key, {}))
+        read_sk = marking.read_sk
+        if not row or (read_sk is not None and not _goes_forward(row, "read_sk", read_sk)):
+            return row
+        if read_sk is not None:
+            row["read_sk"] = read_sk
+        for name, value in marking.flags.items():
+            row.pop(name, None)
+            row |= {name: True} if value else {}
+        self.items[key] = row
+        return None
+
+    def get_sides(self, message_group_uuid: str, user_uuids: Collection[str]) -> dict[str, Side]:
+        group_sk = keys.message_group_sk(message_group_uuid)
+        rows = {
+            user: self.items.get((keys.message_group_pk(user), group_sk)) for user in user_uuids
+        }
+        return {
+            user: Side(
+                row=MessageGroupRow.from_item(row) if row else None,
+                settings=self.get_settings(user),
+            )
+            for user, row in rows.items()
+        }
+
+    def count_messages(
+        self, message_group_uuid: str, sender_uuid: str, *, behind: str | None, up_to: str
+    ) -> int:
+        pk = keys.message_pk(message_group_uuid)
+        places = sorted(sk for at, sk in self.items if at == pk and (behind or "") < sk <= up_to)
+        looked_at = [self.items[pk, sk] for sk in places[-MOST_LOOKED_AT:]]
+        found = [item for item in looked_at if item.get("user_uuid") == sender_uuid]
+        return min(len(found), MOST_COUNTED)
+
+    def get_settings(self, user_uuid: str) -> Settings:
+        item = self.items.get((keys.user_pk(user_uuid), keys.SETTINGS_SK))
+        return Settings.from_item(item) if item else Settings(user_uuid=user_uuid)
+
+    def put_settings(self, settings: Settings) -> None:
+        self.put(settings)
+
     def put_failed(self, failed: Failed) -> None:
         self.put(failed)
 
     def put(
-        self, *entities: Message | MessageGroupRow | Members | Pair | NamedSend | Failed | Item
+        self,
+        *entities: Message
+        | MessageGroupRow
+        | Members
+        | Pair
+        | NamedSend
+        | Settings
+        | Failed
+        | Item,
     ) -> None:
         """Write entities, or items as they are, over whatever stands there."""
         for entity in entities:
@@ -117,7 +178,7 @@ class MemoryRepository(Repository):
         return Page(rows=older[: request.limit], has_older=len(older) > request.limit)
 
 
-def _is_forward(row: Item, step: Advance) -> bool:
+def _goes_forward(row: Item, register: str, to: str) -> bool:
     """Tell what DynamoDB's condition tells: strings are compared with strings only."""
-    place = row.get(step.register, "")
-    return isinstance(place, str) and place < step.to
+    place = row.get(register, "")
+    return isinstance(place, str) and place < to

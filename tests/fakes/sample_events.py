@@ -46,6 +46,9 @@ class Expected:
     shows
         The message that both members' rows show in the end, by message group; where there was
         no such group, by ``new``. No other row changes.
+    marks
+        What the owners of rows have marked then that is other than before, by the rows' groups
+        and pks.
     added
         What is written beside group rows: the beginnings of their pks, sorted.
     changed
@@ -59,6 +62,7 @@ class Expected:
 
     answer: Any
     shows: Mapping[str, str] = field(default_factory=dict)
+    marks: Mapping[Slot, Mapping[str, Any]] = field(default_factory=dict)
     added: tuple[str, ...] = ()
     changed: Mapping[Slot, Mapping[str, Any]] = field(default_factory=dict)
     users: tuple[str, ...] = ()
@@ -89,6 +93,20 @@ def moved(shows: Mapping[str, str], *, added: tuple[str, ...] = ()) -> Expected:
 _SENT = (keys.MESSAGE_PREFIX, keys.SENT_PREFIX)
 _ASKED = "Is the sample box on your side of the pier or on mine?"
 _BAYKO = {"display_name": "Bayko", "handle": "bayko"}
+_ROW = _BAYKO | {
+    "uuid": SINGLE,
+    "message": _ASKED,
+    "created_at": ANY,
+    "unread": True,
+    "muted": False,
+}
+# Nobody but bayko has read there, who wrote the message.
+_GROUP = _ROW | {
+    "unread_count": 1,
+    "read_up_to": None,
+    "seen_up_to": {"created_at": ANY, "uuid": ANY},
+}
+_SAMPLER = {"uuid": USERS["sampler"].uuid, "handle": "sampler", "display_name": "Sampler"}
 _NEW_GROUP = "Do you have the sample box?"
 _EXISTING_GROUP = "On my side, under the bench."
 _NEXT = "I bring it over at noon."
@@ -106,7 +124,13 @@ EXPECTED: dict[str, Expected] = {
     "list_message_groups/newest_first": Expected(
         answer={
             "status": 200,
-            "body": [_BAYKO | {"uuid": SINGLE, "message": _ASKED, "created_at": ANY}],
+            "body": [_ROW],
+        }
+    ),
+    "list_message_groups/with_counts": Expected(
+        answer={
+            "status": 200,
+            "body": [_ROW | {"unread_count": 1}],
         }
     ),
     "list_message_groups/without_a_token": Expected(
@@ -127,6 +151,22 @@ EXPECTED: dict[str, Expected] = {
     ),
     "create_message/blank_message": Expected(
         answer=problem(HTTPStatus.UNPROCESSABLE_CONTENT, "message_blank")
+    ),
+    "get_message_group/unread": Expected(answer={"status": 200, "body": _GROUP}),
+    "get_message_group/not_a_member": Expected(
+        answer=problem(HTTPStatus.NOT_FOUND, "message_group_not_found")
+    ),
+    "mark_message_group/muted": Expected(
+        answer={"status": 200, "body": _GROUP | {"muted": True}},
+        marks={(SINGLE, keys.message_group_pk(USERS["sampler"].uuid)): {"muted": True}},
+    ),
+    "mark_message_group/in_the_future": Expected(
+        answer=problem(HTTPStatus.UNPROCESSABLE_CONTENT, "read_up_to_in_future")
+    ),
+    "get_me/sampler": Expected(answer={"status": 200, "body": _SAMPLER | {"read_receipts": True}}),
+    "update_me/no_receipts": Expected(
+        answer={"status": 200, "body": _SAMPLER | {"read_receipts": False}},
+        added=(keys.USER_PREFIX,),
     ),
     "get_user_short/bayko": Expected(
         answer={"status": 200, "body": _BAYKO | {"uuid": USERS["bayko"].uuid}}
@@ -282,7 +322,7 @@ def differences(name: str, before: Contents, after: Contents) -> list[str]:
 def _differences(
     expected: Expected, messages: Mapping[str, Message], before: Contents, after: Contents
 ) -> Iterator[str]:
-    yield from _row_differences(expected.shows, messages, before.rows(), after.rows())
+    yield from _row_differences(expected, messages, before.rows(), after.rows())
     yield from _compared("item", before.others(), after.others(), expected.changed)
     yield from _compared("user", before.users, after.users, expected.changed_users)
     added = [pk.partition("#")[0] for pk, sk in after.others().keys() - before.others().keys()]
@@ -303,12 +343,13 @@ def _messages(name: str, before: Contents, after: Contents) -> Iterator[tuple[st
 
 
 def _row_differences(
-    shows: Mapping[str, str],
+    expected: Expected,
     messages: Mapping[str, Message],
     before: Mapping[Slot, Item],
     after: Mapping[Slot, Item],
 ) -> Iterator[str]:
     """A row stands where it stood, and shows the group's last message and the other's last."""
+    shows = expected.shows
 
     def shown(group: str, row: Item) -> Item:
         if group not in shows:
@@ -326,7 +367,10 @@ def _row_differences(
             {"their_sk": max(theirs)} if theirs else {}
         )
 
-    changed = {slot: shown(slot[0], row) for slot, row in before.items()}
+    changed = {
+        slot: {**shown(slot[0], row), **expected.marks.get(slot, {})}
+        for slot, row in before.items()
+    }
     yield from _compared("row", before, after, changed)
     new = after.keys() - before.keys()
     if len(new) != (2 if "new" in shows else 0):

@@ -18,9 +18,8 @@ from moto import mock_aws
 from administration import database_users
 from administration.operations import perform_at
 from local.postgres import Postgres
-from messaging import stream
 from messaging.repository import Repository
-from runtime import environment
+from runtime import environment, side_by_side
 from runtime.deadline import Deadline
 from runtime.user import User
 from sam_offline.processes import free_port
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def one_move_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_call_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """moto loses updates of concurrent callers; the local tier has a table that does not."""
-    monkeypatch.setattr(stream, "ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
+    monkeypatch.setattr(side_by_side, "ThreadPoolExecutor", lambda _: ThreadPoolExecutor(1))
 
 
 @pytest.fixture(scope="session")

@@ -32,8 +32,8 @@ from commands.reconcile import run
 from commands.reconcile.digest import Rules
 from commands.reconcile.group import Reconciler
 from commands.reconcile.table import Table
-from messaging import keys, message_groups
-from messaging.entities import Item, Message, MessageGroupRow
+from messaging import keys, marks, message_groups
+from messaging.entities import Item, Marking, Message, MessageGroupRow
 from messaging.message_groups import SendRequest, SendResult
 from messaging.repository import Repository, from_dynamodb
 from messaging.stream import StreamProcessor
@@ -109,6 +109,8 @@ class History(RuleBasedStateMachine):
         # Sends that were answered, by the uuid of their message; named sends by their name.
         self.answered: dict[str, SendResult] = {}
         self.named: dict[str, Send] = {}
+        # The farthest mark that was answered, by reader and group.
+        self.read_up_to: dict[tuple[str, str], str] = {}
 
     def teardown(self) -> None:
         try:
@@ -157,6 +159,23 @@ class History(RuleBasedStateMachine):
         if groups := self.groups_of(sender):
             off = timedelta(seconds=ahead * 45)
             self.attempt(self.to_group(sender, groups[group % len(groups)], off=off))
+
+    @rule(reader=people, number=st.integers(0, 30), muted=st.sampled_from([None, True, False]))
+    def read(self, reader: User, number: int, muted: bool | None) -> None:
+        """Somebody reads up to any message of theirs; the answer may be lost."""
+        mine = self.groups_of(reader)
+        messages = sorted(m.place for m in self.messages() if m.message_group_uuid in mine)
+        if not messages:
+            return
+        place = messages[number % len(messages)]
+        (group,) = {m.message_group_uuid for m in self.messages() if m.place == place}
+        marking = Marking(read_sk=place, marked_unread=False, muted=muted)
+        with contextlib.suppress(TryAgainError):
+            marks.mark_row(self.repository, reader.uuid, group, marking)
+            self.read_up_to[reader.uuid, group] = max(
+                place, self.read_up_to.get((reader.uuid, group), "")
+            )
+        self.look()
 
     @rule()
     def lose_an_answer(self) -> None:
@@ -292,6 +311,11 @@ class History(RuleBasedStateMachine):
         stored = [message.message_uuid for message in self.messages()]
         assert len(stored) == len(set(stored))
         assert set(self.answered) <= set(stored)
+
+    @invariant()
+    def what_was_read_stays_read(self) -> None:
+        rows = {(row.owner_uuid, row.message_group_uuid): row for row in self.rows()}
+        assert all((rows[at].marks.read_sk or "") >= sk for at, sk in self.read_up_to.items())
 
     def at_rest(self) -> None:
         last: dict[str, Message] = {}

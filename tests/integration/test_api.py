@@ -82,7 +82,8 @@ def test_the_list_of_groups_shows_the_other_member_and_the_last_message(
     gateway: Gateway, group: str
 ) -> None:
     (row,) = gateway.get(GROUPS, by="reef").body
-    assert set(row) == {"uuid", "display_name", "handle", "message", "created_at"}
+    names = {"uuid", "display_name", "handle", "message", "created_at", "unread", "muted"}
+    assert set(row) == names
     assert (row["uuid"], row["handle"], row["display_name"]) == (group, "grahams", "Grahams")
     assert row["message"] == "hello"
 
@@ -322,6 +323,10 @@ EVERY_ROUTE = [
     ("POST", GROUPS),
     ("POST", MESSAGES),
     ("GET", "/api/users/reef/short"),
+    ("GET", f"{GROUPS}/{SOME_UUID}"),
+    ("PATCH", f"{GROUPS}/{SOME_UUID}"),
+    ("GET", "/api/me"),
+    ("PATCH", "/api/me"),
 ]
 
 

@@ -562,8 +562,20 @@ def test_the_listing_is_handle_local_time_and_text(
     assert "--cursor" not in shown.stderr
     groups = run("ddb", "patterns", "list-conversations", "@Grahams", "--limit", "1")
     assert groups.stdout.startswith("reef ")
-    assert f"  {GROUP}  Same time next month." in groups.stdout
+    assert f"  {GROUP}  unread        Same time next month." in groups.stdout
     assert "--cursor '" in groups.stderr
+
+
+def test_the_listing_says_what_is_unread_and_muted(conversations: dict[str, str]) -> None:
+    """The seed leaves some of each: what is new, what is flagged, what is muted."""
+
+    def marks(handle: str) -> list[str]:
+        listed = run("ddb", "patterns", "list-conversations", handle).stdout.splitlines()
+        return [line[73:87].strip() for line in listed]
+
+    assert marks("grahams") == ["unread muted", "unread"]
+    assert marks("reef") == ["unread"]
+    assert "" in marks("bayko")
 
 
 def test_a_time_range_is_of_the_local_clock_and_half_open(conversations: dict[str, str]) -> None:

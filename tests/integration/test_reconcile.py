@@ -221,7 +221,8 @@ def test_rows_and_messages_get_their_keys(table: Table) -> None:
     places = [f"{time}#00000000-0000-4000-9000-{n:012}" for n, time in enumerate(
         [BARE, LATER_IN_UTC]
     )]  # fmt: skip
-    registers = {"sk": GROUP, "last_sk": places[1]}
+    # All that was there before the marks is read.
+    registers = {"sk": GROUP, "last_sk": places[1], "read_sk": places[1]}
     assert in_order(rows_of(table, GROUP)) == [
         rows[0] | registers | {"their_sk": places[1]},
         rows[1] | registers | {"their_sk": places[0]},
@@ -493,6 +494,7 @@ def expected_rows(table: Table) -> list[Item]:
             row = MessageGroupRow.for_owner(owner, other=users[to], last=last).to_item()
             for step in advances(group, owner):
                 row |= step.attributes
+            del row["read_sk"]  # follows from no message
             rows.append(row)
     return rows
 
@@ -502,13 +504,12 @@ def in_order(items: Sequence[Item]) -> list[Item]:
 
 
 def found_rows(table: Table, *, without: str = "") -> list[Item]:
-    return in_order(
-        [
-            {name: value for name, value in item.items() if name != without}
-            for (pk, _), item in contents(table).items()
-            if pk.startswith(keys.MESSAGE_GROUP_PREFIX)
-        ]
-    )
+    """What rows say of their messages; each of them also has a mark."""
+    items = contents(table).items()
+    rows = [item for (pk, _), item in items if pk.startswith(keys.MESSAGE_GROUP_PREFIX)]
+    assert all("read_sk" in row for row in rows)
+    left_out = {"read_sk", without}
+    return in_order([{n: v for n, v in row.items() if n not in left_out} for row in rows])
 
 
 def test_any_damage_is_repaired_to_what_the_messages_say(table: Table) -> None:

@@ -1,6 +1,7 @@
 """The contract of `Repository`: the fake of the unit tests and the table pass the same tests."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from io import BytesIO
@@ -18,19 +19,25 @@ from messaging import keys
 from messaging.entities import (
     Failed,
     Item,
+    Marking,
+    Marks,
     Members,
     Message,
     MessageGroupRow,
     NamedSend,
     Pair,
+    Settings,
     advances,
 )
 from messaging.errors import UnreadableItemError
 from messaging.repository import (
     CALL_SECONDS,
     CLIENT_CONFIG,
+    MOST_COUNTED,
+    MOST_LOOKED_AT,
     PageRequest,
     Repository,
+    Side,
 )
 from runtime.deadline import Deadline
 from runtime.errors import TryAgainError
@@ -64,9 +71,14 @@ def create(
     *,
     one: User = GRAHAMS,
     other: User = REEF,
+    marks: Marks | None = None,
     send: NamedSend | None = None,
 ) -> NamedSend | Pair | None:
     group = first.message_group_uuid
+    rows = [
+        MessageGroupRow.for_owner(one.uuid, other=other, last=first),
+        MessageGroupRow.for_owner(other.uuid, other=one, last=first),
+    ]
     return repository.create_message_group(
         Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group),
         Members(
@@ -74,10 +86,7 @@ def create(
             member_uuids=frozenset({one.uuid, other.uuid}),
             created_at=first.position.created_at,
         ),
-        [
-            MessageGroupRow.for_owner(one.uuid, other=other, last=first),
-            MessageGroupRow.for_owner(other.uuid, other=one, last=first),
-        ],
+        [replace(row, marks=marks or row.marks) for row in rows],
         first,
         send,
     )
@@ -211,9 +220,9 @@ def test_a_row_goes_forward(any_repository: Repository) -> None:
     create(any_repository, message(0))
     later = message(1, sender=REEF)
     assert advance(any_repository, later) is None
-    assert rows(any_repository) == [
-        MessageGroupRow.for_owner(GRAHAMS.uuid, other=REEF, last=later),
-    ]
+    (row,) = rows(any_repository)
+    moved = MessageGroupRow.for_owner(GRAHAMS.uuid, other=REEF, last=later)
+    assert row == replace(moved, marks=Marks(read_sk=message(0).sk))
     assert rows(any_repository, REEF)[0].last_sk == message(0).sk
 
 
@@ -239,6 +248,110 @@ def test_there_is_no_row_to_move(any_repository: Repository) -> None:
     assert advance(any_repository, message(1)) == {}
     assert rows(any_repository) == []
     assert any_repository.query_row_owners(GROUP) == set()
+
+
+def mark(repository: Repository, **marking: Any) -> Item | None:
+    return repository.mark_row(GRAHAMS.uuid, GROUP, Marking(**marking))
+
+
+def test_an_owner_marks_their_row_and_nothing_else_of_it(any_repository: Repository) -> None:
+    create(any_repository, message(0))
+    (before,) = rows(any_repository)
+    (others,) = rows(any_repository, REEF)
+    for marking, expected in (
+        ({"marked_unread": True, "muted": True}, {"marked_unread": True, "muted": True}),
+        ({"muted": False}, {"marked_unread": True}),
+        ({"read_sk": message(2).sk, "marked_unread": False}, {"read_sk": message(2).sk}),
+        ({"muted": True}, {"read_sk": message(2).sk, "muted": True}),
+        (
+            {"read_sk": message(3).sk, "marked_unread": True, "muted": False},
+            {"read_sk": message(3).sk, "marked_unread": True},
+        ),
+    ):
+        assert mark(any_repository, **marking) is None
+        unmarked: dict[str, Any] = {"read_sk": message(0).sk}
+        marks = Marks(**unmarked | expected)
+        assert rows(any_repository) == [replace(before, marks=marks)]
+    assert rows(any_repository, REEF) == [others]
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_what_is_read_does_not_go_back_and_the_row_says_how_it_is(
+    any_repository: Repository, number: int
+) -> None:
+    create(any_repository, message(0))
+    assert mark(any_repository, read_sk=message(2).sk, marked_unread=True) is None
+    (before,) = rows(any_repository)
+    refused = mark(any_repository, read_sk=message(number).sk, marked_unread=False, muted=True)
+    assert refused == before.to_item()
+    assert rows(any_repository) == [before]
+
+
+def test_a_row_that_is_older_than_the_marks_is_marked(any_repository: Repository) -> None:
+    create(any_repository, message(0), marks=Marks())
+    assert rows(any_repository)[0].marks.read_sk is None
+    assert mark(any_repository, read_sk=message(0).sk) is None
+    assert rows(any_repository)[0].marks.read_sk == message(0).sk
+
+
+@pytest.mark.parametrize("marking", [{"muted": True}, {"muted": False}, {"read_sk": "x"}])
+def test_there_is_no_row_to_mark(any_repository: Repository, marking: dict[str, Any]) -> None:
+    assert mark(any_repository, **marking) == {}
+    assert rows(any_repository) == []
+
+
+def test_both_sides_of_a_group_are_read_with_what_is_there(any_repository: Repository) -> None:
+    both = (GRAHAMS.uuid, REEF.uuid)
+    unset = {user: Side(row=None, settings=Settings(user_uuid=user)) for user in both}
+    assert any_repository.get_sides(GROUP, both) == unset
+    create(any_repository, message(0))
+    off = Settings(user_uuid=REEF.uuid, read_receipts=False)
+    any_repository.put_settings(off)
+    assert any_repository.get_sides(GROUP, both) == {
+        GRAHAMS.uuid: replace(unset[GRAHAMS.uuid], row=rows(any_repository)[0]),
+        REEF.uuid: Side(row=rows(any_repository, REEF)[0], settings=off),
+    }
+
+
+def test_settings_are_as_last_written_and_else_as_by_default(any_repository: Repository) -> None:
+    assert any_repository.get_settings(REEF.uuid) == Settings(user_uuid=REEF.uuid)
+    for read_receipts in (False, True):
+        any_repository.put_settings(Settings(user_uuid=REEF.uuid, read_receipts=read_receipts))
+        assert any_repository.get_settings(REEF.uuid).read_receipts is read_receipts
+    assert any_repository.get_settings(GRAHAMS.uuid).read_receipts
+
+
+def counted(repository: Repository, behind: str | None, up_to: str) -> int:
+    return repository.count_messages(GROUP, REEF.uuid, behind=behind, up_to=up_to)
+
+
+def test_messages_of_one_sender_are_counted_between_two_places(any_repository: Repository) -> None:
+    for number in range(1, 8):
+        sender = REEF if number % 2 else GRAHAMS  # 1, 3, 5 and 7 are by reef
+        any_repository.put_message(message(number, sender=sender))
+    any_repository.put_message(message(3, sender=REEF, group=OTHER_GROUP))
+    sks = [message(number).sk for number in range(8)]
+    assert counted(any_repository, None, sks[7]) == 4
+    assert counted(any_repository, sks[0], sks[7]) == 4
+    assert counted(any_repository, sks[1], sks[7]) == 3
+    assert counted(any_repository, sks[2], sks[5]) == 2
+    assert counted(any_repository, sks[6], sks[7]) == 1
+    before_the_last = keys.sk_before(message(7).position)
+    assert counted(any_repository, before_the_last, sks[7]) == 1
+
+
+def test_counting_ends_at_a_hundred_and_looks_at_the_newest_thousand(
+    any_repository: Repository,
+) -> None:
+    for number in range(MOST_LOOKED_AT + 50):
+        few = number < 40 or number >= MOST_LOOKED_AT  # in all 90, of which 50 are near
+        any_repository.put_message(message(number, sender=REEF if few else GRAHAMS))
+    newest = message(MOST_LOOKED_AT + 49).sk
+    assert counted(any_repository, None, newest) == 50
+    assert counted(any_repository, message(99).sk, newest) == 50
+    for number in range(2000, 2000 + MOST_COUNTED):
+        any_repository.put_message(message(number, sender=REEF))
+    assert counted(any_repository, None, message(2000 + MOST_COUNTED).sk) == MOST_COUNTED
 
 
 def parked() -> Failed:
@@ -308,6 +421,11 @@ CALLS: list[Callable[[Repository], object]] = [
     lambda repository: repository.query_row_owners(GROUP),
     lambda repository: repository.get_members(GROUP),
     lambda repository: repository.put_failed(parked()),
+    lambda repository: mark(repository, muted=True),
+    lambda repository: repository.get_sides(GROUP, [GRAHAMS.uuid]),
+    lambda repository: counted(repository, None, message(1).sk),
+    lambda repository: repository.get_settings(REEF.uuid),
+    lambda repository: repository.put_settings(Settings(user_uuid=REEF.uuid)),
     lambda repository: numbers(repository, PageRequest(limit=1)),
 ]
 
@@ -322,24 +440,74 @@ def test_an_index_that_is_being_made_anew_shows_nobody(repository: Repository) -
         faulty(repository, [client_error("AccessDeniedException")]).query_row_owners(GROUP)
 
 
-def test_members_and_messages_are_read_as_last_written(repository: Repository) -> None:
+def test_members_messages_and_marks_are_read_as_last_written(repository: Repository) -> None:
     asked: list[bool] = []
-    repository._client.meta.events.register(
-        "provide-client-params.dynamodb.GetItem",
-        lambda params, **_: asked.append(params.get("ConsistentRead", False)),
-    )
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        requests = params.get("RequestItems", {}).values() or [params]
+        asked.extend(request.get("ConsistentRead", False) for request in requests)
+
+    for operation in ("GetItem", "BatchGetItem"):
+        repository._client.meta.events.register(f"provide-client-params.dynamodb.{operation}", note)
     repository.get_members(GROUP)
     repository.get_message(GROUP, message(1).sk)
-    assert asked == [True, True]
+    repository.get_settings(REEF.uuid)
+    repository.get_sides(GROUP, [GRAHAMS.uuid, REEF.uuid])
+    assert asked == [True] * 4
+
+
+class HalfAnswered:
+    """A client that answers a BatchGetItem by half, so many times."""
+
+    def __init__(self, client: Any, times: int) -> None:
+        self._client = client
+        self._times = times
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803  # as boto3 calls it
+        self._times -= 1
+        if self._times < 0:
+            return self._client.batch_get_item(RequestItems=RequestItems)
+        ((table, asked),) = RequestItems.items()
+        half = len(asked["Keys"]) // 2
+        answered, left = (
+            {table: asked | {"Keys": asked["Keys"][part]}}
+            for part in (slice(half), slice(half, None))
+        )
+        if not half:
+            return {"Responses": {}, "UnprocessedKeys": left}
+        return self._client.batch_get_item(RequestItems=answered) | {"UnprocessedKeys": left}
+
+
+@pytest.mark.parametrize(("times", "answers"), [(1, True), (5, True), (6, False)])
+def test_what_is_left_out_under_load_is_asked_for_again(
+    repository: Repository, times: int, answers: bool
+) -> None:
+    create(repository, message(0))
+    whole = repository.get_sides(GROUP, [GRAHAMS.uuid, REEF.uuid])
+    client: Any = HalfAnswered(repository._client, times)
+    table = Repository(client, repository._table_name, deadline=Deadline(), sleep=lambda _: None)
+    if answers:
+        assert table.get_sides(GROUP, [GRAHAMS.uuid, REEF.uuid]) == whole
+    else:
+        with pytest.raises(TryAgainError):
+            table.get_sides(GROUP, [GRAHAMS.uuid, REEF.uuid])
 
 
 def test_a_row_that_dynamodb_never_takes_is_told_from_a_table_that_refuses_us(
     repository: Repository,
 ) -> None:
-    with pytest.raises(UnreadableItemError):
-        advance(faulty(repository, [client_error("ValidationException")]), message(1))
-    with pytest.raises(ClientError):
-        advance(faulty(repository, [client_error("AccessDeniedException")]), message(1))
+    writes: list[Callable[[Repository], object]] = [
+        lambda table: advance(table, message(1)),
+        lambda table: mark(table, muted=True),
+    ]
+    for write in writes:
+        with pytest.raises(UnreadableItemError):
+            write(faulty(repository, [client_error("ValidationException")]))
+        with pytest.raises(ClientError):
+            write(faulty(repository, [client_error("AccessDeniedException")]))
 
 
 @pytest.mark.parametrize("call", CALLS)

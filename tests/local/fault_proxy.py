@@ -19,7 +19,14 @@ SLOW_SECONDS = 2.5
 
 # Every so many-th call goes wrong. Few are E's, which moves a group once a batch and looks for its
 # rows once in an environment.
-PERIODS = {"PutItem": 2, "UpdateItem": 4, "GetItem": 4, "TransactWriteItems": 6, "Query": 3}
+PERIODS = {
+    "PutItem": 2,
+    "UpdateItem": 4,
+    "GetItem": 4,
+    "BatchGetItem": 5,
+    "TransactWriteItems": 6,
+    "Query": 3,
+}
 
 _ERROR = "com.amazonaws.dynamodb.v20120810#"
 

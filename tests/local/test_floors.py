@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import cycle
 from uuid import uuid4
 
 import pytest
@@ -12,9 +14,13 @@ from bench.records import record
 from bench.write_units import user
 from directory import connection
 from local.settings import ROOT
-from messaging import repository
+from messaging import keys, marks, message_groups, repository
+from messaging.entities import Marking, Message
+from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest
+from messaging.stream import StreamProcessor
 from runtime import environment
+from runtime.user import User
 from tests.fakes.gateway import Answer, Gateway
 from tests.fakes.template import read_stack
 
@@ -51,15 +57,66 @@ def stores() -> Iterator[tuple[Engine, Database]]:
         os.environ.update(before)
 
 
+def reading(
+    gateway: Gateway, running: Engine, people: tuple[User, User, User]
+) -> dict[str, Callable[[], object]]:
+    """What the first of three people reads and marks, whom the others have written to."""
+    me, *others = people
+    table, _ = running.repository()  # of its own: what others do is not counted
+
+    def write(sender: User) -> Message:
+        message = message_groups.create_message_group(
+            table, sender, me, SendRequest(message="x"), now=datetime.now(UTC)
+        ).message
+        StreamProcessor(table).process([record(message)])
+        return message
+
+    last, _ = [write(other) for other in others]
+    group = last.message_group_uuid
+
+    def mark(body: dict[str, object]) -> Answer:
+        answer = gateway.patch(f"/api/message_groups/{group}", body, by=me.handle)
+        assert answer.status == 200
+        return answer
+
+    def read(message: Message) -> Answer:
+        position = keys.format_time(message.position.created_at)
+        return mark({"read_up_to": {"created_at": position, "uuid": message.message_uuid}})
+
+    def read_what_is_flagged() -> Answer:
+        marks.mark_row(table, me.uuid, group, Marking(marked_unread=True))
+        return read(last)
+
+    muted = cycle([True, False])
+
+    def get(target: str) -> Callable[[], Answer]:
+        return lambda: gateway.get(f"/api/{target}", by=me.handle)
+
+    return {
+        "B with counts, two groups with something new": get("message_groups?counts=true"),
+        "one group, with something new": get(f"message_groups/{group}"),
+        "a mark": lambda: read(write(others[0])),
+        "a mark of what is read": lambda: read(last),
+        "a mark of what is read, which takes a flag away": read_what_is_flagged,
+        "one group": get(f"message_groups/{group}"),
+        "a mute, or its end": lambda: mark({"muted": next(muted)}),
+        "one's settings": get("me"),
+        "a change of one's settings": lambda: gateway.patch(
+            "/api/me", {"read_receipts": False}, by=me.handle
+        ),
+    }
+
+
 def test_every_access_pattern_costs_what_the_documents_say(
     stores: tuple[Engine, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, directory = stores
+    running, directory = stores
     stack = read_stack(parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"})
     folders = {name: function.code for name, function in stack.functions().items()}
     gateway = Gateway(routes=stack.routes(), functions=folders)
     others = [user(f"other{number}") for number in range(2)]
-    for person in (user("grahams"), user("reef"), *others):
+    grahams, reef, bayko = (user(handle) for handle in ("grahams", "reef", "bayko"))
+    for person in (grahams, reef, bayko, *others):
         directory.add(person)
     statements: list[str] = []
     fetch_one = connection.Database.fetch_one
@@ -87,7 +144,7 @@ def test_every_access_pattern_costs_what_the_documents_say(
     def named() -> dict[str, str]:
         return {"message_group_uuid": group, "message": "x", "message_uuid": str(uuid4())}
 
-    patterns: dict[str, Callable[[], object]] = {
+    patterns = reading(gateway, running, (grahams, reef, bayko)) | {
         "A": lambda: gateway.get(f"/api/messages/{group}", by="grahams"),
         "B": lambda: gateway.get("/api/message_groups", by="grahams"),
         "C": lambda: post("message_groups", {"handle": next(strangers).handle, "message": "x"}),

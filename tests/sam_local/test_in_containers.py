@@ -20,6 +20,10 @@ ROUTES = {
     "POST /api/message_groups": "/api/message_groups",
     "POST /api/messages": "/api/messages",
     "GET /api/users/{handle}/short": "/api/users/@reef/short",
+    "GET /api/message_groups/{message_group_uuid}": f"/api/message_groups/{LONG}",
+    "PATCH /api/message_groups/{message_group_uuid}": f"/api/message_groups/{LONG}",
+    "GET /api/me": "/api/me",
+    "PATCH /api/me": "/api/me",
 }
 
 

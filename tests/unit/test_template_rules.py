@@ -290,7 +290,8 @@ def test_the_endpoint_lets_through_what_the_roles_need_and_nothing_else(
     needed = {
         action
         for name, s in resources.statements()
-        if name.endswith("Role") and listed(s.get("Resource"))[0] in statement["Resource"]
+        if name.endswith(("Role", "Access"))
+        and listed(s.get("Resource"))[0] in statement["Resource"]
         for action in listed(s["Action"])
     }
     assert set(statement["Action"]) == needed

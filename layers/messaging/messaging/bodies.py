@@ -1,11 +1,13 @@
 """What clients write about messages, and what they are shown."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, TypeIs
 
 from messaging import keys
-from messaging.entities import Message, MessageGroupRow
+from messaging.entities import Marking, Message, MessageGroupRow, Settings
+from messaging.marks import MarkedMessageGroup
 from messaging.message_groups import SendRequest, SendResult
 from runtime.api import Response
 from runtime.errors import InvalidRequestError
@@ -26,14 +28,45 @@ def message_body(message: Message) -> dict[str, str]:
     }
 
 
-def message_group_body(row: MessageGroupRow) -> dict[str, str]:
-    """Return what the list of message groups shows of a group."""
-    return {
+def message_group_body(row: MessageGroupRow, *, unread_count: int | None = None) -> dict[str, Any]:
+    """Return what the list of message groups shows of a group; without a count if there is none."""
+    body = {
         "uuid": row.message_group_uuid,
         "display_name": row.user_display_name,
         "handle": row.user_handle,
         "message": row.message,
         "created_at": keys.format_time(row.position.created_at),
+        "unread": row.is_unread,
+        "muted": row.marks.muted,
+    }
+    return body if unread_count is None else body | {"unread_count": unread_count}
+
+
+def marked_message_group_body(group: MarkedMessageGroup) -> dict[str, Any]:
+    """Return a group as the list shows it, and how far its two members have read.
+
+    How far the other has read is left out unless both of them share it.
+    """
+    body = message_group_body(group.row, unread_count=group.unread_count)
+    body["read_up_to"] = _position_body(group.row.marks.read_up_to)
+    if group.shares_receipts:
+        body["seen_up_to"] = _position_body(group.seen_up_to)
+    return body
+
+
+def _position_body(position: keys.Position | None) -> dict[str, str] | None:
+    if position is None:
+        return None
+    return {"created_at": keys.format_time(position.created_at), "uuid": position.message_uuid}
+
+
+def me_body(user: User, settings: Settings) -> dict[str, Any]:
+    """Return who the caller is, and what they have set."""
+    return {
+        "uuid": user.uuid,
+        "handle": user.handle,
+        "display_name": user.display_name,
+        "read_receipts": settings.read_receipts,
     }
 
 
@@ -80,6 +113,63 @@ def parse_send_to_user(body: Mapping[str, Any], sender: User) -> tuple[str, Send
     if codes:
         raise InvalidRequestError(codes)
     return bare_handle(str(handle)), request
+
+
+def parse_marking(body: Mapping[str, Any], *, now: datetime) -> Marking:
+    """Return what a body marks in a message group.
+
+    Who reads takes the flag "unread" away. A body that also sets it ends with the flag set.
+    Raises InvalidRequestError with every rule that the body breaks.
+    """
+    codes = []
+    marking: dict[str, Any] = {}
+    if "read_up_to" in body:
+        try:
+            position = _position(body["read_up_to"])
+        except (ValueError, TypeError, KeyError):
+            codes.append("read_up_to_invalid")
+        else:
+            if position.created_at > now:
+                codes.append("read_up_to_in_future")
+            marking |= {"read_sk": keys.message_sk(position), "marked_unread": False}
+    if "marked_unread" in body:
+        if body["marked_unread"] is not True:
+            codes.append("marked_unread_invalid")
+        marking["marked_unread"] = True
+    if "muted" in body:
+        if not isinstance(body["muted"], bool):
+            codes.append("muted_invalid")
+        marking["muted"] = body["muted"]
+    if not marking and not codes:
+        codes.append("nothing_to_change")
+    if codes:
+        raise InvalidRequestError(codes)
+    return Marking(**marking)
+
+
+def parse_settings(body: Mapping[str, Any], user: User) -> Settings:
+    """Return what a body sets for a user.
+
+    Raises InvalidRequestError with every rule that the body breaks.
+    """
+    if "read_receipts" not in body:
+        raise InvalidRequestError(["nothing_to_change"])
+    if not isinstance(body["read_receipts"], bool):
+        raise InvalidRequestError(["read_receipts_invalid"])
+    return Settings(user_uuid=user.uuid, read_receipts=body["read_receipts"])
+
+
+def _position(value: Any) -> keys.Position:
+    """Return the position of a message as it is shown to clients.
+
+    The time has an offset: what is just before a message by another clock would leave it unread.
+    Raises ValueError, TypeError or KeyError when `value` is no such position.
+    """
+    time = datetime.fromisoformat(value["created_at"])
+    if time.tzinfo is None:
+        raise ValueError("a time without an offset")
+    created_at = keys.parse_time(value["created_at"])
+    return keys.Position(created_at, keys.canonical_uuid(value["uuid"]))
 
 
 def _parse_request(body: Mapping[str, Any]) -> tuple[SendRequest, list[str]]:

@@ -141,10 +141,70 @@ class Message(_Line):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What the owner of a group row has set in it; nobody else writes these attributes.
+
+    Attributes
+    ----------
+    read_sk
+        How far they have read: the place of a message, or just before one. It only goes forward,
+        and may be ahead of the row. None in a row that is older than the marks.
+    marked_unread
+        They want to see the group as unread until they read in it again.
+    """
+
+    read_sk: str | None = None
+    marked_unread: bool = False
+    muted: bool = False
+
+    @property
+    def read_up_to(self) -> keys.Position | None:
+        """The position of the last message that they have read."""
+        position = keys.parse_message_sk(self.read_sk) if self.read_sk else None
+        return position if position and position.message_uuid else None
+
+    def to_attributes(self) -> Item:
+        """Return what the marks are in the row's item: a flag that is not set is not there."""
+        return {name: value for name, value in vars(self).items() if value}
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Return the marks in the item of a row; raise ValueError where they cannot be read."""
+        marks = cls(
+            read_sk=_text(item, "read_sk") if "read_sk" in item else None,
+            marked_unread=item.get("marked_unread") is True,
+            muted=item.get("muted") is True,
+        )
+        _ = marks.read_up_to
+        return marks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marking:
+    """What an owner changes of the marks in their row; None leaves a mark as it is."""
+
+    read_sk: str | None = None
+    marked_unread: bool | None = None
+    muted: bool | None = None
+
+    @property
+    def flags(self) -> dict[str, bool]:
+        """The flags that are set or taken away."""
+        flags = {"marked_unread": self.marked_unread, "muted": self.muted}
+        return {name: value for name, value in flags.items() if value is not None}
+
+    def without_reading(self, row: Mapping[str, Any]) -> Self:
+        """Return which flags are left to write in `row`, whose owner has read as far already."""
+        left = {name: value for name, value in self.flags.items() if (name in row) != value}
+        return type(self)(marked_unread=left.get("marked_unread"), muted=left.get("muted"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class MessageGroupRow(_Line):
     """A message group row: the group in one member's list, under the other member's name.
 
-    Its key never changes. Two of its attributes, the registers, only go forward (`Advance`).
+    Its key never changes. Three of its attributes, the registers, only go forward: `Advance` moves
+    two of them, the owner the third (`Marks`).
 
     Attributes
     ----------
@@ -158,11 +218,22 @@ class MessageGroupRow(_Line):
     owner_uuid: str
     last_sk: str
     their_sk: str | None = None
+    marks: Marks = Marks()
 
     @cached_property
     def position(self) -> keys.Position:
         """The position of the last message."""
         return keys.parse_message_sk(self.last_sk)
+
+    @property
+    def has_news(self) -> bool:
+        """The other member has written something that the owner has not read."""
+        return self.their_sk is not None and (self.marks.read_sk or "") < self.their_sk
+
+    @property
+    def is_unread(self) -> bool:
+        """The owner is to see that there is something for them."""
+        return self.has_news or self.marks.marked_unread
 
     @property
     def list_sk(self) -> str:
@@ -171,11 +242,16 @@ class MessageGroupRow(_Line):
 
     @classmethod
     def for_owner(cls, owner_uuid: str, *, other: User, last: Message) -> Self:
-        """Return the row of `owner_uuid` for the group in which `last` is the last message."""
+        """Return the row of `owner_uuid` for the group in which `last` is the last message.
+
+        Who wrote that has read it, and the other member has read all but that.
+        """
+        is_theirs = last.user_uuid == other.uuid
         return cls(
             owner_uuid=owner_uuid,
             last_sk=last.place,
-            their_sk=last.place if last.user_uuid == other.uuid else None,
+            their_sk=last.place if is_theirs else None,
+            marks=Marks(read_sk=keys.sk_before(last.position) if is_theirs else last.place),
             message_group_uuid=last.message_group_uuid,
             message=preview(last.message),
             user_uuid=other.uuid,
@@ -191,7 +267,8 @@ class MessageGroupRow(_Line):
             "message_group_uuid": self.message_group_uuid,
             "last_sk": self.last_sk,
         }
-        return own | self._attributes() | ({"their_sk": self.their_sk} if self.their_sk else {})
+        theirs = {"their_sk": self.their_sk} if self.their_sk else {}
+        return own | self._attributes() | theirs | self.marks.to_attributes()
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Self:
@@ -202,6 +279,7 @@ class MessageGroupRow(_Line):
                 message_group_uuid=keys.canonical_uuid(_text(item, "message_group_uuid")),
                 last_sk=_text(item, "last_sk"),
                 their_sk=_text(item, "their_sk") if "their_sk" in item else None,
+                marks=Marks.from_item(item),
                 **cls._read(item),
             )
             _ = row.position
@@ -373,6 +451,36 @@ class NamedSend:
             message_sk=_text(item, "message_sk"),
             digest=_text(item, "digest"),
             expires_at=datetime.fromtimestamp(int(item["expires_at"]), tz=UTC),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a user has set for themselves; where there is no item, everything is as here.
+
+    Attributes
+    ----------
+    read_receipts
+        Others may see how far they have read, and they how far others have.
+    """
+
+    user_uuid: str
+    read_receipts: bool = True
+
+    def to_item(self) -> Item:
+        """Return the item."""
+        return {
+            "pk": keys.user_pk(self.user_uuid),
+            "sk": keys.SETTINGS_SK,
+            "read_receipts": self.read_receipts,
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Return the settings in `item`."""
+        return cls(
+            user_uuid=keys.uuid_in(_text(item, "pk"), keys.USER_PREFIX),
+            read_receipts=item.get("read_receipts") is not False,
         )
 
 

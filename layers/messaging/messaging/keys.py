@@ -8,6 +8,7 @@ message group row            ``GRP#<user_uuid>``             ``<message_group_uu
 members of a group           ``MEMBERS#<group uuid>``        ``MEMBERS``
 the one group of a pair      ``PAIR#<lower>#<higher uuid>``  ``PAIR``
 a send its client named      ``SENT#<user_uuid>``            ``<message_uuid>``
+what a user has set          ``USER#<user_uuid>``            ``SETTINGS``
 a record that cannot succeed ``FAILED``                      ``<time>#<message_group_uuid>``
 ===========================  ==============================  ============================
 
@@ -17,7 +18,7 @@ the bootcamp's application hold bare timestamps with any offset or none. Those a
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from uuid import UUID
@@ -32,9 +33,11 @@ MESSAGE_GROUP_PREFIX = "GRP#"
 MEMBERS_PREFIX = "MEMBERS#"
 PAIR_PREFIX = "PAIR#"
 SENT_PREFIX = "SENT#"
+USER_PREFIX = "USER#"
 
 MEMBERS_SK = "MEMBERS"
 PAIR_SK = "PAIR"
+SETTINGS_SK = "SETTINGS"
 FAILED_PK = "FAILED"
 
 # What DynamoDB takes for a sort key of a table or an index.
@@ -110,6 +113,16 @@ def parse_message_sk(sk: str, *, naive_zone: tzinfo = UTC) -> Position:
     return Position(parse_time(time, naive_zone=naive_zone), message_uuid)
 
 
+def sk_before(position: Position) -> str:
+    """Return the sk just before the message at `position`: every earlier message is before it."""
+    return message_sk(replace(position, message_uuid=""))
+
+
+def sk_after(sk: str) -> str:
+    """Return the sk just after `sk`: no message is between the two."""
+    return sk + "\0"
+
+
 def message_pk(message_group_uuid: str) -> str:
     """Return the pk of all messages of a group."""
     return MESSAGE_PREFIX + canonical_uuid(message_group_uuid)
@@ -141,6 +154,11 @@ def pair_pk(user_uuid: str, other_user_uuid: str) -> str:
 def sent_pk(user_uuid: str) -> str:
     """Return the pk of all sends of a user that their client named."""
     return SENT_PREFIX + canonical_uuid(user_uuid)
+
+
+def user_pk(user_uuid: str) -> str:
+    """Return the pk of what a user has set for themselves."""
+    return USER_PREFIX + canonical_uuid(user_uuid)
 
 
 def failed_sk(time: datetime, message_group_uuid: str) -> str:

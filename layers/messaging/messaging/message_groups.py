@@ -7,13 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import uuid4
 
-from cachetools import LRUCache
-
-from messaging import keys
+from messaging import keys, membership
 from messaging.entities import SENT_FOR, Members, Message, MessageGroupRow, NamedSend, Pair
-from messaging.errors import MessageGroupNotFoundError
 from messaging.repository import Page, PageRequest, Repository
-from runtime import environment
 from runtime.errors import InvalidRequestError
 from runtime.user import User
 
@@ -62,7 +58,7 @@ def list_messages(
 
     Raises MessageGroupNotFoundError when there is no such group, or the caller is not in it.
     """
-    group = _require_member(repository, message_group_uuid, caller)
+    group = membership.require(repository, message_group_uuid, caller).message_group_uuid
     return repository.list_messages(group, request)
 
 
@@ -83,7 +79,7 @@ def create_message(
     InvalidRequestError
         ``message_uuid_reused``: the sender has sent something else under that name.
     """
-    group = _require_member(repository, message_group_uuid, sender)
+    group = membership.require(repository, message_group_uuid, sender).message_group_uuid
     return _send_to_group(repository, sender, group, request, receiver=f"group {group}", now=now)
 
 
@@ -186,27 +182,3 @@ def _answer_again(
     if stored is None:  # somebody has deleted it since: the repeat does not bring it back
         stored = replace(message, message_group_uuid=earlier.group, sk=earlier.message_sk)
     return SendResult(message=stored, created=earlier.created)
-
-
-def _require_member(repository: Repository, message_group_uuid: str, user: User) -> str:
-    """Return the group's uuid in canonical form."""
-    try:
-        group = keys.canonical_uuid(message_group_uuid)
-    except ValueError:
-        raise MessageGroupNotFoundError from None
-    _members(repository, group, user.uuid)
-    return group
-
-
-# Who is a member stays one, so each member is remembered. Who is refused is not, even where a
-# member of the group is: every refusal takes one read, so that the time it takes does not tell
-# whether the group exists.
-@environment.cached(
-    lambda: LRUCache(maxsize=1024), key=lambda _, group, user_uuid: (group, user_uuid)
-)
-def _members(repository: Repository, group: str, user_uuid: str) -> Members:
-    """Return the members of a group that the user is in."""
-    members = repository.get_members(group)
-    if members is None or user_uuid not in members.member_uuids:
-        raise MessageGroupNotFoundError
-    return members

@@ -22,14 +22,17 @@ LIMITS = frozenset(str(limit) for limit in range(1, 101))
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
-    """The query parameters of a list: which page of it, and in which order."""
+    """The query parameters of a list: which page of it, in which order, and with what."""
 
     page: PageRequest
     ascending: bool
+    counts: bool
 
 
-def query(request: Request, *, sortable: bool = False) -> Query:
-    """Return the parameters ``limit``, ``cursor`` and, if `sortable`, ``order``.
+def query(request: Request, *, sortable: bool = False, countable: bool = False) -> Query:
+    """Return the parameters ``limit`` and ``cursor``, and those that the list takes besides.
+
+    These are ``order`` if it is `sortable`, and ``counts`` if it is `countable`.
 
     Raises InvalidRequestError with a code for each that is not valid.
     """
@@ -47,9 +50,16 @@ def query(request: Request, *, sortable: bool = False) -> Query:
     order = request.query.get("order", "desc") if sortable else "desc"
     if order not in {"asc", "desc"}:
         codes.append("order_invalid")
+    counts = request.query.get("counts", "false") if countable else "false"
+    if counts not in {"true", "false"}:
+        codes.append("counts_invalid")
     if codes:
         raise InvalidRequestError(codes)
-    return Query(page=PageRequest(limit=int(limit), sk=sk, newer=newer), ascending=order == "asc")
+    return Query(
+        page=PageRequest(limit=int(limit), sk=sk, newer=newer),
+        ascending=order == "asc",
+        counts=counts == "true",
+    )
 
 
 # A cursor is a letter for the direction and an sk of the list. Which list it is comes from the
@@ -83,7 +93,11 @@ def page_response[Row: (Message, MessageGroupRow)](
 
     ``prev`` is there even when nothing is newer yet, so that a client can ask again later.
     """
-    parameters = {"limit": str(query.page.limit)} | ({"order": "asc"} if query.ascending else {})
+    parameters = {"limit": str(query.page.limit)}
+    if query.ascending:
+        parameters["order"] = "asc"
+    if query.counts:
+        parameters["counts"] = "true"
     links = []
 
     def link(relation: str, direction: str, row: Row) -> None:

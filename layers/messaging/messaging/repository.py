@@ -7,8 +7,9 @@ DynamoDB answers to mean "not now" becomes `TryAgainError`.
 import os
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -21,11 +22,13 @@ from messaging.entities import (
     Advance,
     Failed,
     Item,
+    Marking,
     Members,
     Message,
     MessageGroupRow,
     NamedSend,
     Pair,
+    Settings,
 )
 from messaging.errors import UnreadableItemError
 from runtime import aws, environment
@@ -44,6 +47,11 @@ CLIENT_CONFIG = Config(
     retries={"total_max_attempts": 3, "mode": "standard"},
 )
 CALL_SECONDS = 12.0
+
+# "99+": nobody looks at a higher number of unread messages.
+MOST_COUNTED = 100
+# Of a conversation in which somebody goes on and on without ever reading.
+MOST_LOOKED_AT = 1000
 
 CONFLICT_RETRIES = 5
 CONFLICT_PAUSE_SECONDS = 0.05
@@ -76,6 +84,14 @@ class PageRequest:
     limit: int
     sk: str | None = None
     newer: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """A member's side of a message group: their row, if it is there, and their settings."""
+
+    row: MessageGroupRow | None
+    settings: Settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,27 +215,118 @@ class Repository:
         UnreadableItemError
             DynamoDB refuses the write for what the row or a step holds, and always will.
         """
-        pk, sk = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
         values: Item = {}
-        conditions = ["attribute_exists(last_sk)"]
         for step in steps:
             values |= step.attributes
-            conditions.append(
-                f"(attribute_not_exists({step.register}) OR {step.register} < :{step.register})"
+        conditions = ["attribute_exists(last_sk)", *(_goes_forward(s.register) for s in steps)]
+        return self._update_row(owner_uuid, message_group_uuid, values, conditions)
+
+    def mark_row(self, owner_uuid: str, message_group_uuid: str, marking: Marking) -> Item | None:
+        """Set what the owner marks in one write, if what they have read goes forward.
+
+        Otherwise write nothing and return the row as it is, empty when there is none. Without a
+        place that they have read, only the flags are set.
+
+        Raises
+        ------
+        UnreadableItemError
+            DynamoDB refuses the write for what the row holds, and always will.
+        """
+        values: Item = {name: True for name, value in marking.flags.items() if value}
+        conditions = ["attribute_exists(pk)"]
+        if marking.read_sk is not None:
+            values["read_sk"] = marking.read_sk
+            conditions.append(_goes_forward("read_sk"))
+        removed = [name for name, value in marking.flags.items() if not value]
+        return self._update_row(owner_uuid, message_group_uuid, values, conditions, removed)
+
+    def get_sides(self, message_group_uuid: str, user_uuids: Collection[str]) -> dict[str, Side]:
+        """Return the sides of some members, by their uuids, read consistently and at once."""
+        row_keys = {
+            user: (keys.message_group_pk(user), keys.message_group_sk(message_group_uuid))
+            for user in user_uuids
+        }
+        settings_keys = {user: (keys.user_pk(user), keys.SETTINGS_SK) for user in user_uuids}
+        found = self._get_all([*row_keys.values(), *settings_keys.values()])
+        sides = {}
+        for user in user_uuids:
+            row, settings = found.get(row_keys[user]), found.get(settings_keys[user])
+            sides[user] = Side(
+                row=MessageGroupRow.from_item(row) if row else None,
+                settings=Settings.from_item(settings) if settings else Settings(user_uuid=user),
             )
+        return sides
+
+    def count_messages(
+        self, message_group_uuid: str, sender_uuid: str, *, behind: str | None, up_to: str
+    ) -> int:
+        """Return how many messages of a sender are behind a place (None: from the first), up to a
+        place and with it; at most `MOST_COUNTED`.
+
+        The newest `MOST_LOOKED_AT` messages of both members are looked at. A page is below the
+        1 MB at which DynamoDB would cut it.
+        """
+        values = {":pk": keys.message_pk(message_group_uuid), ":up_to": up_to}
+        condition = "pk = :pk AND sk <= :up_to"
+        if behind is not None:
+            values[":behind"] = keys.sk_after(behind)
+            condition = "pk = :pk AND sk BETWEEN :behind AND :up_to"
+        query: dict[str, Any] = {
+            "TableName": self._table_name,
+            "Select": "COUNT",
+            "KeyConditionExpression": condition,
+            "FilterExpression": "user_uuid = :sender",
+            "ExpressionAttributeValues": to_dynamodb(values | {":sender": sender_uuid}),
+            "ScanIndexForward": False,
+            "Limit": MOST_COUNTED,
+        }
+        found = 0
+        for _ in range(MOST_LOOKED_AT // MOST_COUNTED):
+            page = self._call(lambda: self._client.query(**query))
+            found += page["Count"]
+            if found >= MOST_COUNTED or "LastEvaluatedKey" not in page:
+                break
+            query["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return min(found, MOST_COUNTED)
+
+    def get_settings(self, user_uuid: str) -> Settings:
+        """Return what a user has set, as last written."""
+        item = self._get(keys.user_pk(user_uuid), keys.SETTINGS_SK)
+        return Settings.from_item(item) if item else Settings(user_uuid=user_uuid)
+
+    def put_settings(self, settings: Settings) -> None:
+        """Write what a user has set."""
+        self._call(lambda: self._client.put_item(**self._put(settings.to_item())))
+
+    def put_failed(self, failed: Failed) -> None:
+        """Park a record."""
+        self._call(lambda: self._client.put_item(**self._put(failed.to_item())))
+
+    def _update_row(
+        self,
+        owner_uuid: str,
+        message_group_uuid: str,
+        values: Item,
+        conditions: Sequence[str],
+        removed: Sequence[str] = (),
+    ) -> Item | None:
+        """Change a group row and return None, or return it as it is where a condition fails."""
+        pk, sk = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
+        clauses = {"SET": [f"{name} = :{name}" for name in values], "REMOVE": removed}
+        named = {f":{name}": value for name, value in values.items()}
+        update: dict[str, Any] = {
+            "TableName": self._table_name,
+            "Key": to_dynamodb({"pk": pk, "sk": sk}),
+            "UpdateExpression": " ".join(
+                f"{verb} {', '.join(parts)}" for verb, parts in clauses.items() if parts
+            ),
+            "ConditionExpression": " AND ".join(conditions),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if named:  # DynamoDB refuses values when there are none
+            update["ExpressionAttributeValues"] = to_dynamodb(named)
         try:
-            self._call(
-                lambda: self._client.update_item(
-                    TableName=self._table_name,
-                    Key=to_dynamodb({"pk": pk, "sk": sk}),
-                    UpdateExpression="SET " + ", ".join(f"{name} = :{name}" for name in values),
-                    ConditionExpression=" AND ".join(conditions),
-                    ExpressionAttributeValues=to_dynamodb(
-                        {f":{name}": value for name, value in values.items()}
-                    ),
-                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                )
-            )
+            self._call(lambda: self._client.update_item(**update))
         except self._client.exceptions.ConditionalCheckFailedException as error:
             response: Mapping[str, Any] = error.response
             return from_dynamodb(response.get("Item", {}))
@@ -228,10 +335,6 @@ class Repository:
                 raise
             raise UnreadableItemError("a row that DynamoDB cannot write") from error
         return None
-
-    def put_failed(self, failed: Failed) -> None:
-        """Park a record."""
-        self._call(lambda: self._client.put_item(**self._put(failed.to_item())))
 
     def _put(self, item: Item) -> Any:
         return {"TableName": self._table_name, "Item": to_dynamodb(item)}
@@ -252,6 +355,29 @@ class Repository:
             )
         )
         return from_dynamodb(response["Item"]) if "Item" in response else None
+
+    def _get_all(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Item]:
+        """Return those items that are there, by their keys, with one consistent BatchGetItem.
+
+        What DynamoDB leaves out under load is asked for again.
+        """
+        left: Any = {
+            self._table_name: {
+                "Keys": [to_dynamodb({"pk": pk, "sk": sk}) for pk, sk in wanted],
+                "ConsistentRead": True,
+            }
+        }
+        items: list[Item] = []
+        for attempt in range(CONFLICT_RETRIES + 1):
+            if attempt:
+                self._pause(attempt)
+            ask = partial(self._client.batch_get_item, RequestItems=left)
+            answer = self._call(ask)
+            items += map(from_dynamodb, answer["Responses"].get(self._table_name, ()))
+            left = answer.get("UnprocessedKeys")
+            if not left:
+                return {(item["pk"], item["sk"]): item for item in items}
+        raise TryAgainError
 
     def _page(self, request: PageRequest, *, pk: str, sort: str, **index: Any) -> Page[Item]:
         """Return a page of a partition, of the table or of an index, with one Query.
@@ -305,7 +431,7 @@ class Repository:
             except ClientError as error:
                 kind = _kind(error)
                 if kind == "conflict" and attempt < CONFLICT_RETRIES:
-                    self._sleep(random.uniform(0, CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311  # jitter
+                    self._pause(attempt)
                 elif kind == "other":
                     raise
                 else:
@@ -313,6 +439,14 @@ class Repository:
             except (BotoConnectionError, HTTPClientError) as error:
                 raise TryAgainError from error
         raise AssertionError("the last attempt returns or raises")
+
+    def _pause(self, attempt: int) -> None:
+        self._sleep(random.uniform(0, CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311  # jitter
+
+
+def _goes_forward(register: str) -> str:
+    """Return the condition that a register has not come as far as what is to be set."""
+    return f"(attribute_not_exists({register}) OR {register} < :{register})"
 
 
 def _kind(error: ClientError) -> Literal["conflict", "not now", "other"]:

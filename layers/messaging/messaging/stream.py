@@ -10,7 +10,6 @@ parked as an item of the table.
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,13 +22,10 @@ from messaging.entities import PARKED_FOR, Failed, Message, advances
 from messaging.errors import UnreadableItemError
 from messaging.moves import move_row
 from messaging.repository import Repository, from_dynamodb
-from runtime import environment
+from runtime import environment, side_by_side
 from runtime.errors import TryAgainError
 
 type Record = Mapping[str, Any]
-
-# As many calls at a time as the client's pool has connections.
-CONCURRENT_CALLS = 10
 
 REMEMBERED_GROUPS = 10_000
 
@@ -106,7 +102,7 @@ class StreamProcessor:
         table: Repository,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        concurrency: int = CONCURRENT_CALLS,
+        concurrency: int = side_by_side.CONCURRENT_CALLS,
     ) -> None:
         self._table = table
         self._clock = clock
@@ -118,22 +114,12 @@ class StreamProcessor:
         """Move the rows of every group that has a new message in `records`, given in order."""
         report = Report()
         groups = self._groups(records, report)
-        self._each(self._find_members, [(group,) for group in groups])
+        side_by_side.run(self._find_members, groups, concurrency=self._concurrency)
         rows = [(group, member) for group in groups for member in sorted(group.members)]
-        self._each(self._move, rows)
+        side_by_side.run(lambda row: self._move(*row), rows, concurrency=self._concurrency)
         for group in groups:
             self._conclude(group, report)
         return report
-
-    def _each(self, work: Callable[..., None], arguments: Sequence[tuple[Any, ...]]) -> None:
-        threads = min(self._concurrency, len(arguments))
-        if threads <= 1:
-            for each in arguments:
-                work(*each)
-            return
-        with ThreadPoolExecutor(threads) as executor:
-            for _ in executor.map(lambda each: work(*each), arguments):
-                pass
 
     def _groups(self, records: Iterable[Record], report: Report) -> Sequence[_Group]:
         """Return the batch by message group; park what cannot be read as a message."""

@@ -88,6 +88,27 @@ class DeleteThenPut(World):
         return super().take(key, steps)
 
 
+class ReadsForTheOwner(World):
+    """Takes a new message for read, as a list would that somebody writes in."""
+
+    def take(self, key: Key, steps: Sequence[Advance]) -> Item | None:
+        answer = super().take(key, steps)
+        if answer is None:
+            self.items[key] = self.items[key] | {"read_sk": steps[0].to}
+        return answer
+
+
+class TakesTheFlagAway(World):
+    """Takes the owner's flag away when something new makes the row unread anyway."""
+
+    def take(self, key: Key, steps: Sequence[Advance]) -> Item | None:
+        answer = super().take(key, steps)
+        if answer is None:
+            row = self.items[key]
+            self.items[key] = {name: row[name] for name in row if name != "marked_unread"}
+        return answer
+
+
 class UnboundRepair(World):
     """Repairs as it has read, whatever has come in between."""
 
@@ -104,5 +125,7 @@ MUTANTS: dict[str, type[World]] = {
     "a look instead of a condition": CompareThenSet,
     "a put of the whole row": WholeRow,
     "delete, then put": DeleteThenPut,
+    "a new message that counts as read": ReadsForTheOwner,
+    "a new message that takes the flag away": TakesTheFlagAway,
     "a repair that is not bound to what was read": UnboundRepair,
 }

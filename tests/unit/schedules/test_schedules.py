@@ -3,7 +3,8 @@
 A schedule is how the stream is cut into batches, which records come again, where the function
 crashes, which calls are refused, lose their answer, are sent twice or land late, where a run hangs
 and goes on later, where another runs beside it, where reconcile does, which rows the index shows,
-and where a row's owner sets something in it. Exhaustive up to two faults, seeded random beyond.
+and where a row's owner reads, flags and mutes it, with one client or several. Exhaustive up to two
+faults, seeded random beyond.
 """
 
 import logging
@@ -38,7 +39,11 @@ STORIES = [
         missing=("reef", "grahams"),
         repaired=True,
     ),
-    Story("an answer", (Written("reef", "grahams", 1), Written("reef", "reef", 2))),
+    Story(
+        "an answer",
+        (Written("reef", "grahams", 1), Written("reef", "reef", 2)),
+        several_clients=True,
+    ),
     Story(
         "out of order",
         (Written("reef", "reef", 2), Written("reef", "grahams", 3), Written("reef", "reef", 1)),
@@ -78,6 +83,7 @@ LONG_STORY = Story(
         Written("reef", "reef", 4),
     ),
     offset=5.5,
+    several_clients=True,
 )
 
 

@@ -10,7 +10,7 @@ up is such a thing, too.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import cache, partial
 from typing import Any
@@ -21,11 +21,13 @@ from greenlet import getcurrent, greenlet
 from commands.reconcile.digest import Rules
 from commands.reconcile.group import Reconciler
 from commands.reconcile.plan import Write
-from messaging import keys
+from messaging import keys, marks
 from messaging.entities import (
     Advance,
     Failed,
     Item,
+    Marking,
+    Marks,
     Members,
     Message,
     MessageGroupRow,
@@ -60,6 +62,7 @@ SLOTS: dict[Key, Slot] = {
 }
 # Those that go forward; what E sets beside them belongs to them.
 REGISTERS = ("last_sk", "their_sk")
+FLAGGED = Marking(marked_unread=True, muted=True)
 
 # By then every fault has had its turn.
 MAX_DELIVERIES = 40
@@ -137,6 +140,8 @@ class Story:
         A row that somebody has deleted.
     repaired
         Somebody runs reconcile, at any time and in the end.
+    several_clients
+        Owners also read with a client whose marks come late.
     """
 
     name: str
@@ -144,6 +149,7 @@ class Story:
     offset: float | None = None
     missing: Slot | None = None
     repaired: bool = False
+    several_clients: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,6 +164,7 @@ class Beginning:
     end: dict[Slot, Item]
     # The groups of which records are parked.
     parked: frozenset[str]
+    several_clients: bool
 
 
 @cache
@@ -209,6 +216,7 @@ def beginning(story: Story) -> Beginning:
         records=tuple(records),
         end=end,
         parked=frozenset(parked),
+        several_clients=story.several_clients,
     )
 
 
@@ -241,8 +249,11 @@ class World(MemoryTable):
         self._runs = 0
         # What goes on some time later: runs that hang, and writes that are under way.
         self._waiting: dict[str, Callable[[], object]] = {}
-        self._marks: dict[Key, Item] = {}
         self._story = beginning(story)
+        # What the rows' owners have marked, in a plain model.
+        self._marks = {
+            key: Marks.from_item(item) for key, item in self._story.items.items() if key in SLOTS
+        }
         self._missing = story.missing
         self._repaired = story.repaired
         self.items = dict(self._story.items)
@@ -362,7 +373,14 @@ class World(MemoryTable):
             if self._repaired:
                 yield "reconcile", self._reconcile
         if row in self.items:
-            yield "its owner's mark", partial(self._mark, row)
+            assert row
+            read = Marking(read_sk=self.items[row]["last_sk"], marked_unread=False)
+            yield "its owner reads", partial(self._mark, row, read)
+            yield "its owner mutes and flags it", partial(self._mark, row, FLAGGED)
+            if self._story.several_clients:
+                # By then the row may be further on, and its owner, too.
+                reading = "a reading that is under way"
+                yield reading, partial(self._wait, reading, partial(self._mark, row, read))
 
     def _wait(self, name: str, go_on: Callable[[], object]) -> None:
         self._waiting[f"{name} ({len(self._waiting) + 1})"] = go_on
@@ -382,10 +400,14 @@ class World(MemoryTable):
         assert run.parent
         run.parent.switch(None)
 
-    def _mark(self, key: Key) -> None:
-        """Let the owner of a row mute it, and read it as far as it goes."""
-        self._marks[key] = {"muted": True, "read_sk": self.items[key]["last_sk"]}
-        self.items[key] = self.items[key] | self._marks[key]
+    def _mark(self, key: Key, marking: Marking) -> None:
+        """Let the owner of a row mark it."""
+        before = self.items[key]
+        marks.mark_row(self, PEOPLE[SLOTS[key][0]].uuid, key[1], marking)
+        if self.items[key]["read_sk"] < before["read_sk"]:
+            raise BrokenError("a mark has gone back")
+        read_sk = max(marking.read_sk or "", self._marks[key].read_sk or "")
+        self._marks[key] = replace(self._marks[key], read_sk=read_sk, **marking.flags)
 
     def _write(self, key: Key, write: Callable[[], Item | None]) -> Item | None:
         before = self.items.get(key)
@@ -488,8 +510,11 @@ class World(MemoryTable):
         for register in REGISTERS:
             if before and row.get(register, "") < before.get(register, ""):
                 raise BrokenError(f"{owner}'s row with {other} has gone back")
-        if row != row | self._marks.get(key, {}):
-            raise BrokenError(f"what {owner} has set in the row with {other} is undone")
+        found = Marks.from_item(row)
+        if not before:
+            self._marks[key] = Marks(read_sk=row["last_sk"])
+        if found != self._marks[key]:
+            raise BrokenError(f"what {owner} has marked in the row with {other} is another")
 
     def check_at_rest(self) -> None:
         """Every list shows what the messages say, and what cannot be moved is known."""
@@ -503,7 +528,8 @@ class World(MemoryTable):
         if rows.keys() != self._story.end.keys():
             raise BrokenError("a list lacks a conversation, or has one more")
         for (owner, other), row in rows.items():
-            if row != self._story.end[owner, other] | self._marks.get((row["pk"], row["sk"]), {}):
+            marked = self._marks[row["pk"], row["sk"]].to_attributes()
+            if row != self._story.end[owner, other] | marked:
                 raise BrokenError(f"{owner}'s list does not show what {owner} and {other} wrote")
         if parked != self._story.parked and not (self._repaired and not parked):
             raise BrokenError("what cannot be moved is neither in its list nor parked")
