@@ -132,12 +132,12 @@ def stage() -> Iterator[Stage]:
             directory.add(person)
         first = SendRequest(message="x" * 100)
         sent = message_groups.create_message_group(
-            repository, *people, first, now=datetime.now(UTC)
+            repository, *people, first, now=lambda: datetime.now(UTC)
         )
         group = sent.message.message_group_uuid
         for _ in range(PAGE):
             message_groups.create_message(
-                repository, people[0], group, first, now=datetime.now(UTC)
+                repository, people[0], group, first, now=lambda: datetime.now(UTC)
             )
         yield Stage(running=running, directory=directory, people=people, group=group)
 

@@ -60,7 +60,7 @@ def _ours(running: Engine, groups: int, k: int) -> Carried:
     for _ in range(groups):
         people = user("one"), user("other")
         sent = message_groups.create_message_group(
-            repository, *people, SendRequest(message=TEXT), now=datetime.now(UTC)
+            repository, *people, SendRequest(message=TEXT), now=lambda: datetime.now(UTC)
         )
         made.append((people[0], sent.message.message_group_uuid))
 
@@ -68,7 +68,7 @@ def _ours(running: Engine, groups: int, k: int) -> Carried:
         return [
             record(
                 message_groups.create_message(
-                    repository, one, group, SendRequest(message=TEXT), now=datetime.now(UTC)
+                    repository, one, group, SendRequest(message=TEXT), now=lambda: datetime.now(UTC)
                 ).message
             )
             for one, group in made
@@ -154,7 +154,7 @@ def quiet_lag(running: Engine, window: int) -> Lag:
     )
     people = user("one"), user("other")
     sent = message_groups.create_message_group(
-        repository, *people, SendRequest(message=TEXT), now=datetime.now(UTC)
+        repository, *people, SendRequest(message=TEXT), now=lambda: datetime.now(UTC)
     )
     reader.start()
     lags = []
@@ -164,7 +164,7 @@ def quiet_lag(running: Engine, window: int) -> Lag:
             people[0],
             sent.message.message_group_uuid,
             SendRequest(message=TEXT),
-            now=datetime.now(UTC),
+            now=lambda: datetime.now(UTC),
         )
         answered = time.perf_counter()
         if not moved.acquire(timeout=60):

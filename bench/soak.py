@@ -61,7 +61,7 @@ def begin(repository: Repository, number: int) -> Group:
     """Make a conversation."""
     members = user(f"one{number}"), user(f"other{number}")
     sent = message_groups.create_message_group(
-        repository, *members, SendRequest(message="first"), now=datetime.now(UTC)
+        repository, *members, SendRequest(message="first"), now=lambda: datetime.now(UTC)
     )
     return Group(uuid=sent.message.message_group_uuid, members=members)
 
@@ -84,7 +84,9 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
     def write(number: int, group: Group) -> None:
         request = SendRequest(message=f"message {number} " + "x" * 100)
         sender = group.members[number % 2]
-        message_groups.create_message(plain, sender, group.uuid, request, now=datetime.now(UTC))
+        message_groups.create_message(
+            plain, sender, group.uuid, request, now=lambda: datetime.now(UTC)
+        )
 
     reader.start()
     began = time.monotonic()

@@ -46,7 +46,7 @@ class Conversation:
     def begin(self, *, named: bool) -> SendResult:
         """Write the message that makes the group (C)."""
         sent = message_groups.create_message_group(
-            self.repository, *self.people, self._new(named=named), now=datetime.now(UTC)
+            self.repository, *self.people, self._new(named=named), now=lambda: datetime.now(UTC)
         )
         self.group = sent.message.message_group_uuid
         return sent
@@ -59,7 +59,7 @@ class Conversation:
             self.people[self.turn % 2],
             self.group,
             self._new(named=named),
-            now=datetime.now(UTC),
+            now=lambda: datetime.now(UTC),
         )
 
     def _new(self, *, named: bool) -> SendRequest:

@@ -15,7 +15,7 @@ from administration.operations import OperationError, perform
 from messaging import keys
 from messaging.entities import Marks, Members, Message, MessageGroupRow, Pair, advances
 from messaging.moves import move_row
-from messaging.repository import Repository
+from messaging.repository import NewMessageGroup, Repository
 from runtime.deadline import Deadline
 from runtime.user import User
 from seed.examples import (
@@ -177,16 +177,17 @@ def _write_message_group(
         for number, (handle, text) in enumerate(group.messages)
     ]
     one, other = (users[handle] for handle in group.members)
-    standing = repository.create_message_group(
-        Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group.uuid),
-        Members(
+    new = NewMessageGroup(
+        pair=Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group.uuid),
+        members=Members(
             message_group_uuid=group.uuid,
             member_uuids=frozenset({one.uuid, other.uuid}),
             created_at=begins,
         ),
-        [_row(group, one, other, messages[-1]), _row(group, other, one, messages[-1])],
-        messages[-1],
+        rows=[_row(group, one, other, messages[-1]), _row(group, other, one, messages[-1])],
+        first=messages[-1],
     )
+    standing = repository.create_message_group(lambda: new)
     if isinstance(standing, Pair) and standing.message_group_uuid != group.uuid:
         raise SeedError(
             f"{one.handle} and {other.handle} have the conversation "

@@ -16,7 +16,7 @@ from commands.errors import CommandError
 from commands.output import quantity
 from commands.parallel import in_parallel
 from commands.terminal import progress_bar
-from messaging.repository import Repository
+from messaging.repository import NewMessageGroup, Repository
 from runtime.deadline import Deadline
 from seed.examples import seed_message_groups
 from seed.generated import (
@@ -134,8 +134,13 @@ class _Table:
         repository = self.repository
 
         def make(group: GeneratedGroup) -> int:
-            last = group.message(group.messages - 1)
-            repository.create_message_group(group.pair(), group.members(), group.rows(), last)
+            new = NewMessageGroup(
+                pair=group.pair(),
+                members=group.members(),
+                rows=group.rows(),
+                first=group.message(group.messages - 1),
+            )
+            repository.create_message_group(lambda: new)
             return 1
 
         made = in_parallel(make, groups, workers=self.workers)

@@ -60,7 +60,8 @@ class Table(Repository):
 
         Of more writes than one transaction takes, only the first are carried out.
         """
-        reasons = self._transact([self._bound(write) for write in writes[:TRANSACTION_ITEMS]])
+        items = [self._bound(write) for write in writes[:TRANSACTION_ITEMS]]
+        reasons = self._transact(lambda: items)
         return reasons is None
 
     def _bound(self, write: Write) -> dict[str, Any]:

@@ -20,15 +20,18 @@ def lambda_handler(request: api.Request) -> api.Response:
     """Answer with the message, always 200: the bootcamp's client takes nothing else."""
     sender = users.get_by_cognito_user_id(identity.subject(request))
     body = request.json_body()
-    now = datetime.now(UTC)
     if parsed := bodies.parse_send_to_group(body):
         group, send = parsed
         result = message_groups.create_message(
-            repository.of_environment(), sender, group, send, now=now
+            repository.of_environment(), sender, group, send, now=lambda: datetime.now(UTC)
         )
     else:
         handle, send = bodies.parse_send_to_user(body, sender)
         result = message_groups.create_message_group(
-            repository.of_environment(), sender, users.get_by_handle(handle), send, now=now
+            repository.of_environment(),
+            sender,
+            users.get_by_handle(handle),
+            send,
+            now=lambda: datetime.now(UTC),
         )
     return bodies.send_response(result)

@@ -21,6 +21,6 @@ def lambda_handler(request: api.Request) -> api.Response:
     handle, send = bodies.parse_send_to_user(request.json_body(), sender)
     receiver = users.get_by_handle(handle)
     result = message_groups.create_message_group(
-        repository.of_environment(), sender, receiver, send, now=datetime.now(UTC)
+        repository.of_environment(), sender, receiver, send, now=lambda: datetime.now(UTC)
     )
     return bodies.send_response(result, created=HTTPStatus.CREATED)

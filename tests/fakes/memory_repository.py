@@ -1,6 +1,6 @@
 """`Repository` in memory: the fake passes the same contract as the table (test_repository)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from messaging import keys
 from messaging.entities import (
@@ -18,6 +18,7 @@ from messaging.entities import (
 from messaging.repository import (
     MOST_COUNTED,
     MOST_LOOKED_AT,
+    NewMessageGroup,
     Page,
     PageRequest,
     Repository,
@@ -49,26 +50,22 @@ class MemoryRepository(Repository):
         item = self.items.get((keys.members_pk(message_group_uuid), keys.MEMBERS_SK))
         return Members.from_item(item) if item else None
 
-    def create_message_group(
-        self,
-        pair: Pair,
-        members: Members,
-        rows: Sequence[MessageGroupRow],
-        first: Message,
-        named: NamedSend | None = None,
-    ) -> NamedSend | Pair | None:
-        if earlier := self._earlier(named):
+    def create_message_group(self, make: Callable[[], NewMessageGroup]) -> NamedSend | Pair | None:
+        new = make()
+        if earlier := self._earlier(new.named):
             return earlier
-        standing = self.items.get((keys.pair_pk(*pair.user_uuids), keys.PAIR_SK))
+        users = new.pair.user_uuids
+        standing = self.items.get((keys.pair_pk(*users), keys.PAIR_SK))
         if standing:
-            return Pair(user_uuids=pair.user_uuids, message_group_uuid=Pair.group_in(standing))
-        self.put(pair, members, *rows, first, *([named] if named else []))
+            return Pair(user_uuids=users, message_group_uuid=Pair.group_in(standing))
+        self.put(new.pair, new.members, *new.rows, new.first, *([new.named] if new.named else []))
         return None
 
     def put_message(self, message: Message) -> None:
         self.put(message)
 
-    def put_named_message(self, message: Message, named: NamedSend) -> NamedSend | None:
+    def put_named_message(self, make: Callable[[], tuple[Message, NamedSend]]) -> NamedSend | None:
+        message, named = make()
         if earlier := self._earlier(named):
             return earlier
         self.put(message, named)

@@ -221,7 +221,7 @@ class History(RuleBasedStateMachine):
         sender = self.renamed(sender)
         request = SendRequest(message=f"at {self.clock}", message_uuid=name)
         return lambda: message_groups.create_message_group(
-            self.repository, sender, receiver, request, now=minute(self.clock)
+            self.repository, sender, receiver, request, now=lambda: minute(self.clock)
         )
 
     def to_group(
@@ -230,7 +230,7 @@ class History(RuleBasedStateMachine):
         sender = self.renamed(sender)
         request = SendRequest(message=f"at {self.clock}", message_uuid=name)
         return lambda: message_groups.create_message(
-            self.repository, sender, group, request, now=minute(self.clock) + off
+            self.repository, sender, group, request, now=lambda: minute(self.clock) + off
         )
 
     def attempt(self, send: Send) -> None:

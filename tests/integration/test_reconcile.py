@@ -93,13 +93,15 @@ def inbox(table: Table, owner: User) -> list[tuple[str, str]]:
 def begin(table: Table, one: User = GRAHAMS, other: User = REEF, *, at: int = 0) -> str:
     request = SendRequest(message=f"at {at}")
     return message_groups.create_message_group(
-        table, one, other, request, now=minute(at)
+        table, one, other, request, now=lambda: minute(at)
     ).message.message_group_uuid
 
 
 def write(table: Table, group: str, at: int, sender: User = GRAHAMS) -> Message:
     request = SendRequest(message=f"at {at}")
-    return message_groups.create_message(table, sender, group, request, now=minute(at)).message
+    return message_groups.create_message(
+        table, sender, group, request, now=lambda: minute(at)
+    ).message
 
 
 def move(table: Table, *messages: Message) -> Report:
@@ -255,7 +257,10 @@ def test_mixed_offsets_are_compared_as_instants_and_lists_are_in_their_order(tab
     assert inbox(table, GRAHAMS) == [("bayko", "number 1"), ("reef", "number 1")]
     # D and E go on from there.
     request = SendRequest(message="new")
-    move(table, message_groups.create_message(table, REEF, GROUP, request, now=minute(0)).message)
+    move(
+        table,
+        message_groups.create_message(table, REEF, GROUP, request, now=lambda: minute(0)).message,
+    )
     assert inbox(table, GRAHAMS) == [("reef", "new"), ("bayko", "number 1")]
     assert conversation_of(table, GROUP) == ["new", "number 1", "number 0"]
     assert repaired(everything(reconciler_of(table))) == []
@@ -317,7 +322,7 @@ def test_several_groups_of_a_pair_are_said_and_pair_names_the_newest(table: Tabl
     kinds = [note.kind for result in results for note in result.notes]
     assert kinds == [Kind.SEVERAL_GROUPS_OF_PAIR] * 2
     request = SendRequest(message="new")
-    sent = message_groups.create_message_group(table, REEF, GRAHAMS, request, now=minute(0))
+    sent = message_groups.create_message_group(table, REEF, GRAHAMS, request, now=lambda: minute(0))
     assert sent.message.message_group_uuid == GROUP
     # A group by itself finds the other one by its members' rows.
     write(table, OTHER_GROUP, 5)

@@ -74,7 +74,7 @@ def lines(result: Result) -> list[dict[str, Any]]:
 def unequal(repository: Repository) -> str:
     """A group whose rows are behind its messages."""
     sent = message_groups.create_message_group(
-        repository, GRAHAMS, REEF, SendRequest(message="secret"), now=LONG_AGO
+        repository, GRAHAMS, REEF, SendRequest(message="secret"), now=lambda: LONG_AGO
     )
     group = sent.message.message_group_uuid
     later = minute(-1000)
@@ -83,7 +83,7 @@ def unequal(repository: Repository) -> str:
         REEF,
         group,
         SendRequest(message="more secret"),
-        now=min(later, LONG_AGO.replace(hour=1)),
+        now=lambda: min(later, LONG_AGO.replace(hour=1)),
     )
     return group
 
@@ -202,7 +202,7 @@ def test_an_interrupted_run_says_how_to_go_on(
 ) -> None:
     groups = sorted(
         message_groups.create_message_group(
-            repository, one, other, SendRequest(message="x"), now=LONG_AGO
+            repository, one, other, SendRequest(message="x"), now=lambda: LONG_AGO
         ).message.message_group_uuid
         for one, other in ((GRAHAMS, REEF), (REEF, BAYKO), (BAYKO, GRAHAMS))
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from io import BytesIO
 from typing import Any
@@ -15,7 +15,7 @@ from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from messaging import keys
+from messaging import keys, message_groups
 from messaging.entities import (
     Failed,
     Item,
@@ -30,11 +30,13 @@ from messaging.entities import (
     advances,
 )
 from messaging.errors import UnreadableItemError
+from messaging.message_groups import SendRequest
 from messaging.repository import (
     CALL_SECONDS,
     CLIENT_CONFIG,
     MOST_COUNTED,
     MOST_LOOKED_AT,
+    NewMessageGroup,
     PageRequest,
     Repository,
     Side,
@@ -79,17 +81,18 @@ def create(
         MessageGroupRow.for_owner(one.uuid, other=other, last=first),
         MessageGroupRow.for_owner(other.uuid, other=one, last=first),
     ]
-    return repository.create_message_group(
-        Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group),
-        Members(
+    new = NewMessageGroup(
+        pair=Pair(user_uuids=(one.uuid, other.uuid), message_group_uuid=group),
+        members=Members(
             message_group_uuid=group,
             member_uuids=frozenset({one.uuid, other.uuid}),
             created_at=first.position.created_at,
         ),
-        [replace(row, marks=marks or row.marks) for row in rows],
-        first,
-        send,
+        rows=[replace(row, marks=marks or row.marks) for row in rows],
+        first=first,
+        named=send,
     )
+    return repository.create_message_group(lambda: new)
 
 
 def rows(repository: Repository, owner: User = GRAHAMS) -> list[MessageGroupRow]:
@@ -175,9 +178,9 @@ def named(message: Message, *, created: bool = False, text: str = "") -> NamedSe
 
 def test_a_named_message_is_written_once(any_repository: Repository) -> None:
     first, other = message(1), message(1, group=OTHER_GROUP)
-    assert any_repository.put_named_message(first, named(first)) is None
-    assert any_repository.put_named_message(first, named(first, text="x")) == named(first)
-    assert any_repository.put_named_message(other, named(other)) == named(first)
+    assert any_repository.put_named_message(lambda: (first, named(first))) is None
+    assert any_repository.put_named_message(lambda: (first, named(first, text="x"))) == named(first)
+    assert any_repository.put_named_message(lambda: (other, named(other))) == named(first)
     assert numbers(any_repository, PageRequest(limit=10)) == ([1], False)
     assert any_repository.get_message(OTHER_GROUP, other.sk) is None
 
@@ -198,7 +201,7 @@ def test_a_name_is_not_used_up_by_a_pair_that_has_its_group(any_repository: Repo
     second = message(1, group=OTHER_GROUP)
     assert isinstance(create(any_repository, second, send=named(second)), Pair)
     there = message(1)
-    assert any_repository.put_named_message(there, named(there)) is None
+    assert any_repository.put_named_message(lambda: (there, named(there))) is None
 
 
 def test_rows_are_listed_by_their_last_message(any_repository: Repository) -> None:
@@ -415,7 +418,7 @@ _FAILED = "ConditionalCheckFailed"
 
 CALLS: list[Callable[[Repository], object]] = [
     lambda repository: repository.put_message(message(1)),
-    lambda repository: repository.put_named_message(message(2), named(message(2))),
+    lambda repository: repository.put_named_message(lambda: (message(2), named(message(2)))),
     lambda repository: create(repository, message(1, group=OTHER_GROUP), other=BAYKO),
     lambda repository: advance(repository, message(3)),
     lambda repository: repository.query_row_owners(GROUP),
@@ -615,3 +618,33 @@ def test_the_functions_have_time_for_a_call(stack: Stack) -> None:
 def test_the_indexes_have_the_names_in_the_template(stack: Stack) -> None:
     indexes = create_table_arguments(stack)["GlobalSecondaryIndexes"]
     assert [index["IndexName"] for index in indexes] == [keys.ROWS_INDEX, keys.LIST_INDEX]
+
+
+def test_a_message_gets_its_position_at_each_attempt_to_write_it(repository: Repository) -> None:
+    """What is stored long after it was stamped may be behind a mark, and count as read."""
+    conflict = client_error("TransactionCanceledException", "None", "TransactionConflict")
+    minutes = iter(range(10))
+
+    def now() -> datetime:
+        return minute(next(minutes))
+
+    def sent(request: SendRequest, group: str = "") -> int:
+        table = faulty(repository, [conflict] * 2)
+        if group:
+            table = faulty(repository, [None, *[conflict] * 2])  # after MEMBERS was read
+            result = message_groups.create_message(table, GRAHAMS, group, request, now=now)
+        else:
+            result = message_groups.create_message_group(table, GRAHAMS, REEF, request, now=now)
+        stored = repository.get_message(result.message.message_group_uuid, result.message.sk)
+        assert stored == result.message
+        if result.created:
+            (own,) = rows(repository)
+            assert own.last_sk == own.marks.read_sk == stored.sk
+        return stored.position.created_at.minute
+
+    assert sent(SendRequest(message="first")) == 2
+    group = rows(repository)[0].message_group_uuid
+    named_request = SendRequest(message="named", message_uuid=str(UUID(int=77)))
+    assert sent(named_request, group) == 5
+    # Where the pair has its group, the message is stamped again for that.
+    assert sent(SendRequest(message="x")) == 9

@@ -57,7 +57,9 @@ def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operat
 
     def write() -> None:
         request = SendRequest(message=f"live {len(written)}")
-        message_groups.create_message(repository, sender, GROUP, request, now=datetime.now(UTC))
+        message_groups.create_message(
+            repository, sender, GROUP, request, now=lambda: datetime.now(UTC)
+        )
         written.append(request.message)
 
     write()  # from now on it is known who the members are

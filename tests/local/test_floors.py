@@ -66,7 +66,7 @@ def reading(
 
     def write(sender: User) -> Message:
         message = message_groups.create_message_group(
-            table, sender, me, SendRequest(message="x"), now=datetime.now(UTC)
+            table, sender, me, SendRequest(message="x"), now=lambda: datetime.now(UTC)
         ).message
         StreamProcessor(table).process([record(message)])
         return message

@@ -37,7 +37,7 @@ ALL = PageRequest(limit=100)
 def begin(repository: MemoryRepository) -> Message:
     """Grahams begins to write to reef."""
     return message_groups.create_message_group(
-        repository, GRAHAMS, REEF, SendRequest(message="hello"), now=minute(0)
+        repository, GRAHAMS, REEF, SendRequest(message="hello"), now=lambda: minute(0)
     ).message
 
 
@@ -45,7 +45,7 @@ def write(repository: MemoryRepository, group: str, sender: User, *numbers: int)
     """Write a message a minute; the stream follows at once."""
     sent = [
         message_groups.create_message(
-            repository, sender, group, SendRequest(message=f"{number}"), now=minute(number)
+            repository, sender, group, SendRequest(message=f"{number}"), now=partial(minute, number)
         ).message
         for number in numbers
     ]
@@ -114,7 +114,7 @@ def test_a_mark_never_goes_back(repository: MemoryRepository) -> None:
 def test_a_mark_may_be_ahead_of_the_row(repository: MemoryRepository) -> None:
     group = begin(repository).message_group_uuid
     ahead = message_groups.create_message(
-        repository, GRAHAMS, group, SendRequest(message="on its way"), now=minute(1)
+        repository, GRAHAMS, group, SendRequest(message="on its way"), now=lambda: minute(1)
     ).message
     assert read(repository, REEF, ahead).unread_count == 0
     StreamProcessor(repository, concurrency=1).process(inserted(ahead))

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -21,7 +22,9 @@ def begin(
     repository: MemoryRepository, text: str = "hello", *, name: str | None = None, at: int = 0
 ) -> SendResult:
     request = SendRequest(message=text, message_uuid=name)
-    return message_groups.create_message_group(repository, GRAHAMS, REEF, request, now=minute(at))
+    return message_groups.create_message_group(
+        repository, GRAHAMS, REEF, request, now=lambda: minute(at)
+    )
 
 
 def go_on(
@@ -34,7 +37,7 @@ def go_on(
     at: int = 1,
 ) -> SendResult:
     request = SendRequest(message=text, message_uuid=name)
-    return message_groups.create_message(repository, sender, group, request, now=minute(at))
+    return message_groups.create_message(repository, sender, group, request, now=lambda: minute(at))
 
 
 def texts(repository: MemoryRepository, group: str, reader: User = GRAHAMS) -> list[str]:
@@ -59,7 +62,7 @@ def test_a_pair_has_one_group_whoever_writes_first(
 ) -> None:
     first = begin(repository)
     second = message_groups.create_message_group(
-        repository, sender, receiver, SendRequest(message="me, too"), now=minute(1)
+        repository, sender, receiver, SendRequest(message="me, too"), now=lambda: minute(1)
     )
     assert not second.created
     assert second.message.message_group_uuid == first.message.message_group_uuid
@@ -126,7 +129,9 @@ def test_a_repeat_to_someone_answers_with_the_names_of_the_time(
     request = SendRequest(message="hello", message_uuid=str(uuid4()))
     renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Another Name")
     first, second = (
-        message_groups.create_message_group(repository, sender, REEF, request, now=minute(at))
+        message_groups.create_message_group(
+            repository, sender, REEF, request, now=partial(minute, at)
+        )
         for at, sender in ((1, GRAHAMS), (5, renamed))
     )
     assert first == second
@@ -183,7 +188,7 @@ def test_a_name_for_one_receiver_is_none_for_another(repository: MemoryRepositor
             GRAHAMS,
             BAYKO,
             SendRequest(message="hello", message_uuid=name),
-            now=minute(1),
+            now=lambda: minute(1),
         )
     assert refused.value.codes == ["message_uuid_reused"]
     assert repository.items == before
@@ -201,7 +206,7 @@ def test_a_name_is_for_one_send_only(
 ) -> None:
     group = begin(repository).message.message_group_uuid
     other = message_groups.create_message_group(
-        repository, GRAHAMS, BAYKO, SendRequest(message="hi"), now=minute(0)
+        repository, GRAHAMS, BAYKO, SendRequest(message="hi"), now=lambda: minute(0)
     ).message.message_group_uuid
     name = str(uuid4())
     go_on(repository, group, name=name)
@@ -216,7 +221,9 @@ def test_nobody_writes_to_themselves_under_another_handle(repository: MemoryRepo
     renamed = User(uuid=GRAHAMS.uuid, handle="graham", display_name="Graham")
     request = SendRequest(message="hello", message_uuid=str(uuid4()))
     with pytest.raises(InvalidRequestError) as refused:
-        message_groups.create_message_group(repository, GRAHAMS, renamed, request, now=minute(0))
+        message_groups.create_message_group(
+            repository, GRAHAMS, renamed, request, now=lambda: minute(0)
+        )
     assert refused.value.codes == ["message_to_self"]
     assert repository.items == {}
 
@@ -224,7 +231,7 @@ def test_nobody_writes_to_themselves_under_another_handle(repository: MemoryRepo
 def test_being_in_one_group_opens_no_other(repository: MemoryRepository) -> None:
     mine = begin(repository).message.message_group_uuid
     other = message_groups.create_message_group(
-        repository, BAYKO, REEF, SendRequest(message="secret"), now=minute(0)
+        repository, BAYKO, REEF, SendRequest(message="secret"), now=lambda: minute(0)
     ).message.message_group_uuid
     assert texts(repository, mine) == ["hello"]
     assert texts(repository, other, BAYKO) == ["secret"]

@@ -64,13 +64,17 @@ def update(repository: MemoryRepository, records: Iterable[dict[str, Any]]) -> R
 
 def begin(repository: MemoryRepository, one: User = GRAHAMS, other: User = REEF) -> Message:
     request = SendRequest(message="first")
-    sent = message_groups.create_message_group(repository, one, other, request, now=minute(0))
+    sent = message_groups.create_message_group(
+        repository, one, other, request, now=lambda: minute(0)
+    )
     return sent.message
 
 
 def write(repository: MemoryRepository, group: str, at: int, sender: User = GRAHAMS) -> Message:
     request = SendRequest(message=f"at {at}")
-    return message_groups.create_message(repository, sender, group, request, now=minute(at)).message
+    return message_groups.create_message(
+        repository, sender, group, request, now=lambda: minute(at)
+    ).message
 
 
 def inbox(repository: MemoryRepository, owner: User) -> list[MessageGroupRow]:

@@ -141,7 +141,7 @@ class Application:
         other = User(uuid=str(UUID(int=number + 1)), handle=f"h{number}", display_name="H")
         request = SendRequest(message="first")
         sent = message_groups.create_message_group(
-            self.table, GRAHAMS, other, request, now=self.clock.utc()
+            self.table, GRAHAMS, other, request, now=self.clock.utc
         )
         return sent.message.message_group_uuid
 

@@ -3,15 +3,20 @@
 Every function may raise `TryAgainError`.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
 from messaging import keys, membership
 from messaging.entities import SENT_FOR, Members, Message, MessageGroupRow, NamedSend, Pair
-from messaging.repository import Page, PageRequest, Repository
+from messaging.repository import NewMessageGroup, Page, PageRequest, Repository
 from runtime.errors import InvalidRequestError
 from runtime.user import User
+
+# A message gets its position just before it is written: what is stored behind a mark, because it
+# was long under way, counts as read.
+type Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +73,7 @@ def create_message(
     message_group_uuid: str,
     request: SendRequest,
     *,
-    now: datetime,
+    now: Clock,
 ) -> SendResult:
     """Write a message into a group the sender is in.
 
@@ -80,11 +85,12 @@ def create_message(
         ``message_uuid_reused``: the sender has sent something else under that name.
     """
     group = membership.require(repository, message_group_uuid, sender).message_group_uuid
-    return _send_to_group(repository, sender, group, request, receiver=f"group {group}", now=now)
+    send = _Send(sender=sender, request=request, receiver=f"group {group}", now=now)
+    return _send_to_group(repository, group, send)
 
 
 def create_message_group(
-    repository: Repository, sender: User, receiver: User, request: SendRequest, *, now: datetime
+    repository: Repository, sender: User, receiver: User, request: SendRequest, *, now: Clock
 ) -> SendResult:
     """Write a message to someone, into the group that the two have or into a new one.
 
@@ -99,86 +105,97 @@ def create_message_group(
     if receiver.uuid == sender.uuid:
         raise InvalidRequestError(["message_to_self"])
     to = f"user {receiver.uuid}"
-    message = _message(sender, str(uuid4()), request, now=now, first=True)
-    group = message.message_group_uuid
-    named = _named_send(message, request, receiver=to, now=now)
-    standing = repository.create_message_group(
-        Pair(user_uuids=(sender.uuid, receiver.uuid), message_group_uuid=group),
-        Members(
-            message_group_uuid=group,
-            member_uuids=frozenset({sender.uuid, receiver.uuid}),
-            created_at=now,
-        ),
-        [
-            MessageGroupRow.for_owner(sender.uuid, other=receiver, last=message),
-            MessageGroupRow.for_owner(receiver.uuid, other=sender, last=message),
-        ],
-        message,
-        named,
-    )
+    group, send = str(uuid4()), _Send(sender=sender, request=request, receiver=to, now=now)
+    name, both = request.message_uuid, ((sender, receiver), (receiver, sender))
+
+    def begin() -> NewMessageGroup:
+        first = send.stamp(group, first=True)
+        return NewMessageGroup(
+            pair=Pair(user_uuids=(sender.uuid, receiver.uuid), message_group_uuid=group),
+            members=Members(
+                message_group_uuid=group,
+                member_uuids=frozenset({sender.uuid, receiver.uuid}),
+                created_at=first.position.created_at,
+            ),
+            rows=[MessageGroupRow.for_owner(one.uuid, other=two, last=first) for one, two in both],
+            first=first,
+            named=send.named(name) if name else None,
+        )
+
+    standing = repository.create_message_group(begin)
     if isinstance(standing, Pair):
-        group = standing.message_group_uuid
-        return _send_to_group(repository, sender, group, request, receiver=to, now=now)
-    if named and standing:
-        return _answer_again(repository, message, named, standing)
-    return SendResult(message=message, created=True)
+        return _send_to_group(repository, standing.message_group_uuid, send)
+    if standing:
+        return _answer_again(repository, send, standing)
+    return SendResult(message=send.message, created=True)
 
 
-def _send_to_group(
-    repository: Repository,
-    sender: User,
-    group: str,
-    request: SendRequest,
-    *,
-    receiver: str,
-    now: datetime,
-) -> SendResult:
+def _send_to_group(repository: Repository, group: str, send: "_Send") -> SendResult:
     """Write a message into an existing group."""
-    message = _message(sender, group, request, now=now)
-    named = _named_send(message, request, receiver=receiver, now=now)
-    if named is None:
-        repository.put_message(message)
-    elif earlier := repository.put_named_message(message, named):
-        return _answer_again(repository, message, named, earlier)
-    return SendResult(message=message)
+    name = send.request.message_uuid
+    if name is None:
+        repository.put_message(send.stamp(group))
+    elif earlier := repository.put_named_message(lambda: (send.stamp(group), send.named(name))):
+        return _answer_again(repository, send, earlier)
+    return SendResult(message=send.message)
 
 
-def _message(
-    sender: User, group: str, request: SendRequest, *, now: datetime, first: bool = False
-) -> Message:
-    sk = keys.message_sk(keys.Position(now, request.message_uuid or str(uuid4())))
-    return Message.from_sender(
-        sender, message_group_uuid=group, sk=sk, message=request.message, first=first
-    )
+@dataclass(kw_only=True)
+class _Send:
+    """A message that gets its time, and so its position, at each attempt to write it.
+
+    Attributes
+    ----------
+    receiver
+        Whom it is for, as the digest of a named send has it.
+    message
+        As it was stamped last.
+    """
+
+    sender: User
+    request: SendRequest
+    receiver: str
+    now: Clock
+    message: Message = field(init=False)
+
+    def stamp(self, group: str, *, first: bool = False) -> Message:
+        """Return the message as it is to be written now."""
+        position = keys.Position(self.now(), self.request.message_uuid or str(uuid4()))
+        self.message = Message.from_sender(
+            self.sender,
+            message_group_uuid=group,
+            sk=keys.message_sk(position),
+            message=self.request.message,
+            first=first,
+        )
+        return self.message
+
+    def named(self, name: str) -> NamedSend:
+        """Return the item that lets the message be stored only once under its client's name."""
+        return NamedSend(
+            user_uuid=self.sender.uuid,
+            message_uuid=name,
+            group=self.message.message_group_uuid,
+            created=self.message.first,
+            message_sk=self.message.sk,
+            digest=self.digest,
+            expires_at=self.message.position.created_at + SENT_FOR,
+        )
+
+    @property
+    def digest(self) -> str:
+        """What tells whether a repetition under the same name is one."""
+        return NamedSend.digest_of(self.receiver, self.request.message)
 
 
-def _named_send(
-    message: Message, request: SendRequest, *, receiver: str, now: datetime
-) -> NamedSend | None:
-    """Return the item that lets `message` be stored only once, if its client gave it a name."""
-    if request.message_uuid is None:
-        return None
-    return NamedSend(
-        user_uuid=message.user_uuid,
-        message_uuid=message.message_uuid,
-        group=message.message_group_uuid,
-        created=message.first,
-        message_sk=message.sk,
-        digest=NamedSend.digest_of(receiver, request.message),
-        expires_at=now + SENT_FOR,
-    )
-
-
-def _answer_again(
-    repository: Repository, message: Message, named: NamedSend, earlier: NamedSend
-) -> SendResult:
+def _answer_again(repository: Repository, send: _Send, earlier: NamedSend) -> SendResult:
     """Return the result that the `earlier` send of the same name had. Nothing was written now.
 
     Raises InvalidRequestError when that send was of another text, or to somebody else.
     """
-    if earlier.digest != named.digest:
+    if earlier.digest != send.digest:
         raise InvalidRequestError(["message_uuid_reused"])
     stored = repository.get_message(earlier.group, earlier.message_sk)
     if stored is None:  # somebody has deleted it since: the repeat does not bring it back
-        stored = replace(message, message_group_uuid=earlier.group, sk=earlier.message_sk)
+        stored = replace(send.message, message_group_uuid=earlier.group, sk=earlier.message_sk)
     return SendResult(message=stored, created=earlier.created)

@@ -95,6 +95,17 @@ class Side:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NewMessageGroup:
+    """All that is written when a message begins a group."""
+
+    pair: Pair
+    members: Members
+    rows: Sequence[MessageGroupRow]
+    first: Message
+    named: NamedSend | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page[Row]:
     """Rows, newest first, and whether there are older ones behind them."""
 
@@ -141,29 +152,31 @@ class Repository:
         item = self._get(keys.members_pk(message_group_uuid), keys.MEMBERS_SK)
         return Members.from_item(item) if item else None
 
-    def create_message_group(
-        self,
-        pair: Pair,
-        members: Members,
-        rows: Sequence[MessageGroupRow],
-        first: Message,
-        named: NamedSend | None = None,
-    ) -> NamedSend | Pair | None:
-        """Write a new group, all of it or nothing.
+    def create_message_group(self, make: Callable[[], NewMessageGroup]) -> NamedSend | Pair | None:
+        """Write a new group, all of it or nothing; it is made anew for each attempt.
 
         Return what was in the way: an earlier send of the same name, or the pair with its group.
         """
-        names = [self._put_new(named.to_item())] if named else []
-        items = [members.to_item(), *(row.to_item() for row in rows), first.to_item()]
-        puts = [*names, self._put_new(pair.to_item()), *(self._put(item) for item in items)]
-        standing = self._transact([{"Put": put} for put in puts])
+        made: list[NewMessageGroup] = []
+
+        def items() -> list[Any]:
+            new = make()
+            made.append(new)
+            names = [self._put_new(new.named.to_item())] if new.named else []
+            rows = [row.to_item() for row in new.rows]
+            rest = map(self._put, [new.members.to_item(), *rows, new.first.to_item()])
+            puts = [*names, self._put_new(new.pair.to_item()), *rest]
+            return [{"Put": put} for put in puts]
+
+        standing = self._transact(items)
         if standing is None:
             return None
+        new = made[-1]
         # The name is looked at first: this very send may have made the pair's group before.
-        if named and standing[0]:
+        if new.named and standing[0]:
             return NamedSend.from_item(standing[0])
-        group = Pair.group_in(standing[len(names)])
-        return Pair(user_uuids=pair.user_uuids, message_group_uuid=group)
+        group = Pair.group_in(standing[1 if new.named else 0])
+        return Pair(user_uuids=new.pair.user_uuids, message_group_uuid=group)
 
     def put_message(self, message: Message) -> None:
         """Write a message.
@@ -173,10 +186,18 @@ class Repository:
         """
         self._call(lambda: self._client.put_item(**self._put(message.to_item())))
 
-    def put_named_message(self, message: Message, named: NamedSend) -> NamedSend | None:
-        """Write a message and its name, both or neither; return an earlier send of that name."""
-        puts = [self._put_new(named.to_item()), self._put(message.to_item())]
-        standing = self._transact([{"Put": put} for put in puts])
+    def put_named_message(self, make: Callable[[], tuple[Message, NamedSend]]) -> NamedSend | None:
+        """Write a message and its name, both or neither; return an earlier send of that name.
+
+        They are made anew for each attempt.
+        """
+
+        def items() -> list[Any]:
+            message, named = make()
+            puts = [self._put_new(named.to_item()), self._put(message.to_item())]
+            return [{"Put": put} for put in puts]
+
+        standing = self._transact(items)
         return None if standing is None else NamedSend.from_item(standing[0])
 
     def query_row_owners(self, message_group_uuid: str) -> frozenset[str]:
@@ -406,15 +427,15 @@ class Repository:
             return Page(rows=page[::-1], has_older=bool(page))
         return Page(rows=page, has_older=len(rows) > len(page))
 
-    def _transact(self, items: list[Any]) -> list[Item] | None:
-        """Write `items`, all or none, and return None.
+    def _transact(self, items: Callable[[], list[Any]]) -> list[Item] | None:
+        """Write `items`, which are made anew for each attempt, all or none, and return None.
 
         When a condition failed, return what is in the table for each item, empty where its own
         condition held. The SDK repeats with the same ClientRequestToken, so that a transaction
         whose answer was lost does not fail on itself.
         """
         try:
-            self._call(lambda: self._client.transact_write_items(TransactItems=items))
+            self._call(lambda: self._client.transact_write_items(TransactItems=items()))
         except self._client.exceptions.TransactionCanceledException as error:
             reasons = error.response["CancellationReasons"]
             if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):

@@ -175,17 +175,15 @@ def beginning(story: Story) -> Beginning:
     for number, (handle, group) in enumerate(GROUPS.items()):
         first = Written(handle, handle, -number, story.offset).message(-1 - number)
         pair = (GRAHAMS, PEOPLE[handle])
-        table.create_message_group(
+        table.put(
             Pair(user_uuids=(pair[0].uuid, pair[1].uuid), message_group_uuid=group),
             Members(
                 message_group_uuid=group,
                 member_uuids=frozenset(user.uuid for user in pair),
                 created_at=NOON,
             ),
-            [
-                MessageGroupRow.for_owner(pair[0].uuid, other=pair[1], last=first),
-                MessageGroupRow.for_owner(pair[1].uuid, other=pair[0], last=first),
-            ],
+            MessageGroupRow.for_owner(pair[0].uuid, other=pair[1], last=first),
+            MessageGroupRow.for_owner(pair[1].uuid, other=pair[0], last=first),
             first,
         )
         good[group] = [first]
