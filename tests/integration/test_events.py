@@ -16,7 +16,9 @@ from runtime.deadline import Deadline
 from seed.examples import seed_users
 from seed.writing import write_conversations
 from tests.fakes import sample_events
+from tests.fakes.calls import denied, noted_calls
 from tests.fakes.gateway import Context
+from tests.fakes.iam import Iam
 from tests.fakes.records import record
 from tests.fakes.sample_events import EVENTS, EXPECTED, Contents, Stores
 from tests.fakes.template import Stack, create_table_arguments
@@ -59,13 +61,20 @@ def stores(seeded: Stores) -> Iterator[Stores]:
 
 def invoke(name: str, event: Any) -> Any:
     """Call a function as Lambda does: what it raises becomes its answer."""
-    function = name.partition("/")[0]
-    app = importlib.import_module(f"functions.{function}.app")
+    with database_user_of(folder_of(name)):
+        return call(name, event)
+
+
+def call(name: str, event: Any) -> Any:
+    app = importlib.import_module(f"functions.{folder_of(name)}.app")
     try:
-        with database_user_of(function):
-            return app.lambda_handler(event, Context())
+        return app.lambda_handler(event, Context())
     except Exception as error:  # noqa: BLE001  # as Lambda does
         return {"errorType": type(error).__name__, "errorMessage": str(error)}
+
+
+def folder_of(name: str) -> str:
+    return name.partition("/")[0]
 
 
 def deliver(before: Contents, after: Contents) -> None:
@@ -94,6 +103,21 @@ def test_a_sample_event_answers_and_writes_what_it_should(name: str, stores: Sto
     again = invoke(name, sample_events.event(name))
     assert sample_events.answer(name, again) == EXPECTED[name].answer
     assert stores.read().rows() == after.rows()
+
+
+def test_every_function_may_do_what_its_sample_events_make_it_do(
+    stack: Stack, stores: Stores
+) -> None:
+    iam = Iam(stack)
+    functions = {function.code.name: name for name, function in stack.functions().items()}
+    with_calls = set()
+    for name in EXPECTED:
+        folder = folder_of(name)
+        with database_user_of(folder), noted_calls() as calls:
+            call(name, sample_events.event(name))
+        assert not denied(iam, functions[folder], calls), name
+        with_calls |= {folder} if calls else set()
+    assert "create_message" in with_calls
 
 
 def test_a_daily_ping_does_nothing(stack: Stack, stores: Stores) -> None:
