@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
@@ -215,6 +215,28 @@ def test_a_name_is_for_one_send_only(
         go_on(repository, group if same_group else other, text, name=name)
     assert refused.value.codes == ["message_uuid_reused"]
     assert repository.items == before
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(SendRequest)])
+def test_a_send_that_differs_in_anything_but_its_name_is_no_repeat(
+    repository: MemoryRepository, name: str
+) -> None:
+    """A new field of SendRequest that the digest forgets would be lost with the second send."""
+    group = begin(repository).message.message_group_uuid
+    request = SendRequest(message="again", message_uuid=str(uuid4()))
+    other = replace(request, **{name: str(uuid4())})
+
+    def send(request: SendRequest) -> SendResult:
+        return message_groups.create_message(
+            repository, GRAHAMS, group, request, now=lambda: minute(1)
+        )
+
+    send(request)
+    if name == "message_uuid":
+        assert send(other).message.message_uuid == other.message_uuid
+    else:
+        with pytest.raises(InvalidRequestError, match="message_uuid_reused"):
+            send(other)
 
 
 def test_nobody_writes_to_themselves_under_another_handle(repository: MemoryRepository) -> None:
