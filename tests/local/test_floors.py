@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import cycle
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,6 +27,17 @@ from tests.fakes.gateway import Answer, Gateway
 from tests.fakes.template import read_stack
 
 HEAD = "| | calls, cold |"
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedGateway(Gateway):
+    """Notes which functions it invokes."""
+
+    invoked: list[str] = field(default_factory=list)
+
+    def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        self.invoked.append(function)
+        return super().invoke(function, event)
 
 
 def documented() -> list[list[str]]:
@@ -113,7 +126,7 @@ def test_every_access_pattern_costs_what_the_documents_say(
     running, directory = stores
     stack = read_stack(parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"})
     folders = {name: function.code for name, function in stack.functions().items()}
-    gateway = Gateway(routes=stack.routes(), functions=folders)
+    gateway = WatchedGateway(routes=stack.routes(), functions=folders)
     others = [user(f"other{number}") for number in range(2)]
     grahams, reef, bayko = (user(handle) for handle in ("grahams", "reef", "bayko"))
     for person in (grahams, reef, bayko, *others):
@@ -154,10 +167,13 @@ def test_every_access_pattern_costs_what_the_documents_say(
         "a user by handle": lambda: gateway.get("/api/users/reef/short", by="grahams"),
     }
 
+    measured = set[str]()
+
     def cost(pattern: str) -> Meter:
         meter.take()
         statements.clear()
         patterns[pattern]()
+        measured.add(gateway.invoked[-1])
         return meter.take()
 
     for pattern, *wanted in documented():
@@ -176,3 +192,6 @@ def test_every_access_pattern_costs_what_the_documents_say(
         assert cold.write_units == warm.write_units
         patterns.pop(pattern)
     assert not patterns
+    # A new route needs a line in the document, and a pattern above that runs it.
+    of_stream = {mapping.function for mapping in stack.stream_mappings()}
+    assert measured == of_stream | {route.function for route in stack.routes()}

@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -63,11 +63,22 @@ MARKED_ROW = replace(OWN_ROW, marks=Marks(read_sk=MESSAGE.sk, marked_unread=True
 SETTINGS = Settings(user_uuid=GRAHAMS.uuid, read_receipts=False)
 
 
-@pytest.mark.parametrize(
-    "entity", [MESSAGE, FIRST, ROW, OWN_ROW, MARKED_ROW, MEMBERS, SENT, SETTINGS]
-)
+COME_BACK: list[Any] = [MESSAGE, FIRST, ROW, OWN_ROW, MARKED_ROW, MEMBERS, SENT, SETTINGS]
+
+
+@pytest.mark.parametrize("entity", COME_BACK)
 def test_an_entity_comes_back_from_its_item(entity: Any) -> None:
     assert type(entity).from_item(entity.to_item()) == entity
+
+
+def test_every_optional_field_has_another_value_in_an_entity_that_comes_back() -> None:
+    """One that to_item or from_item forgets would come back with its default, unnoticed."""
+    for kind in {type(entity) for entity in COME_BACK}:
+        for optional in (field for field in fields(kind) if field.default is not MISSING):
+            values = [
+                getattr(entity, optional.name) for entity in COME_BACK if type(entity) is kind
+            ]
+            assert any(value != optional.default for value in values), (kind, optional.name)
 
 
 @pytest.mark.parametrize("attribute", ["message_group_uuid", "last_sk"])
