@@ -116,6 +116,11 @@ class Gateway:
             body=json.loads(answer["body"]),
         )
 
+    def route_of(self, method: str, target: str) -> str:
+        """The route that a request takes, such as ``GET /api/users/{handle}/short``."""
+        route, _ = self._match(method, urlsplit(target).path)
+        return f"{route.method} {route.path}"
+
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         """Call the handler of a function, in this process."""
         module = importlib.import_module(f"functions.{self.functions[function].name}.app")

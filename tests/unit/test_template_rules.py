@@ -644,6 +644,11 @@ def _with_pool(stack: Stack) -> Stack:
     return stack.with_created("UserPool", Ref="pool").with_created("UserPoolClient", Ref="client")
 
 
+def _metrics_of_dashboard(body: str) -> list[Any]:
+    widgets = json.loads(body)["widgets"]
+    return [metric for widget in widgets for metric in widget["properties"]["metrics"]]
+
+
 def test_metrics_are_named_as_the_functions_emit_them(resources: Resources) -> None:
     """Powertools writes them with one dimension, `service`."""
     emitted = {*Report().counts(), "GroupLag"}
@@ -654,17 +659,22 @@ def test_metrics_are_named_as_the_functions_emit_them(resources: Resources) -> N
     assert parked["Namespace"] == shared["POWERTOOLS_METRICS_NAMESPACE"]
     assert parked["MetricName"] in emitted
     assert parked["Dimensions"] == [{"Name": "service", "Value": service}]
-    body, names = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
-    widgets = json.loads(body)["widgets"]
-    metrics = [m for widget in widgets for m in widget["properties"]["metrics"]]
+    body, _ = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+    metrics = _metrics_of_dashboard(body)
     ours = {m[1] for m in metrics if m[0] == "CruddurMessages" and m[2:3] == ["service"]}
     assert ours
     assert ours <= emitted
     assert f'"service", "${{{service["Ref"]}}}"' in body
-    # Every function by its name: another stage's name may begin with this one's.
+
+
+def test_the_dashboard_shows_every_function(resources: Resources) -> None:
+    """By its name, for another stage's name may begin with this one's."""
+    body, names = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
     _, functions = names["Functions"]["Fn::Join"]
     assert sorted(name["Ref"] for name in functions) == sorted(resources.functions())
+    metrics = _metrics_of_dashboard(body)
     searches = [m[0]["expression"] for m in metrics if isinstance(m[0], dict)]
+    assert searches
     assert all('FunctionName=("${Functions}")' in search for search in searches)
     assert not [search for search in searches if "StackName" in search]
 
@@ -684,10 +694,9 @@ def test_alarms_and_dashboard_show_this_stack_and_no_other(resources: Resources)
         # What is shared, and has run out, is the account's.
         assert any(is_this_stacks(value) for value in named) == (name != "ThrottlesAlarm"), name
     body, _ = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
-    for widget in json.loads(body)["widgets"]:
-        for metric in widget["properties"]["metrics"]:
-            is_search = isinstance(metric[0], dict)
-            assert "${Functions}" in json.dumps(metric) if is_search else is_this_stacks(metric)
+    for metric in _metrics_of_dashboard(body):
+        is_search = isinstance(metric[0], dict)
+        assert "${Functions}" in json.dumps(metric) if is_search else is_this_stacks(metric)
 
 
 def test_what_is_told_to_cost_is_what_the_template_has(resources: Resources) -> None:
