@@ -2,21 +2,25 @@
 
     bin/sam build && bin/python -m bench.cold_start [--runs 9] [--also NAME=FOLDER]
 
-The bare handler makes a boto3 client and answers with one Query. Every run is a new interpreter
-with the runtime's packages and the function's zips, unpacked as in Lambda; the runs of all take
-turns, so that a busy machine slows down each of them. PostgreSQL is reached as in the cloud, with
-TLS and a token of IAM. --also adds another build to the turns, such as one of an earlier version.
+The bare handler makes a boto3 client and answers with one Query. The two functions of the reference
+are boto3, psycopg2 and bench.reference, without layers and without bytecode of their own. Every run
+is a new interpreter with the runtime's packages and the function's zips, unpacked as in Lambda; the
+runs of all take turns, so that a busy machine slows down each of them. PostgreSQL is reached with
+TLS, and by ours with a token of IAM, as in the cloud; --also adds another build to the turns, such
+as one of an earlier version.
 """
 
 import argparse
 import itertools
 import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,6 +32,7 @@ from bench.database import Database, database
 from bench.engine import Engine, engine, functions_of
 from bench.figures import Spread, table
 from bench.records import record
+from bench.reference import Reference, create_table
 from bench.write_units import user
 from local.settings import ROOT
 from messaging import keys, message_groups
@@ -37,8 +42,10 @@ from runtime.user import User
 
 RUNS = 9
 PAGE = 20
+TEXT = "x" * 100
 
 _FRESH = Path(__file__).with_name("fresh.py")
+_PACKAGES = ROOT / ".build" / "layers" / "directory"
 _BARE = """\
 import os
 import boto3
@@ -78,20 +85,25 @@ class Stage:
 
     def list_messages(self) -> dict[str, Any]:
         """Return a request for the newest page of the conversation."""
-        return request(
-            "GET",
-            "/api/messages/{message_group_uuid}",
-            by=self.people[0],
-            parameters={"message_group_uuid": self.group},
-        )
+        return list_messages(self.people[0], self.group)
 
     def new_message(self) -> dict[str, Any]:
         """Return a batch with one message, newer than all before."""
         sk = keys.message_sk(keys.Position(datetime.now(UTC), user("any").uuid))
         message = Message.from_sender(
-            self.people[0], message_group_uuid=self.group, sk=sk, message="x" * 100
+            self.people[0], message_group_uuid=self.group, sk=sk, message=TEXT
         )
         return {"Records": [record(message)]}
+
+
+def list_messages(reader: User, group: str) -> dict[str, Any]:
+    """Return a request for the newest page of a conversation."""
+    return request(
+        "GET",
+        "/api/messages/{message_group_uuid}",
+        by=reader,
+        parameters={"message_group_uuid": group},
+    )
 
 
 def request(
@@ -130,7 +142,7 @@ def stage() -> Iterator[Stage]:
         people = user("grahams"), user("reef")
         for person in people:
             directory.add(person)
-        first = SendRequest(message="x" * 100)
+        first = SendRequest(message=TEXT)
         sent = message_groups.create_message_group(
             repository, *people, first, now=lambda: datetime.now(UTC)
         )
@@ -149,17 +161,18 @@ class Contender:
     name: str
     deployed: Deployed
     variables: Mapping[str, str]
+    event: Callable[[], Mapping[str, Any]]
 
-    def start(self, *events: Mapping[str, Any]) -> list[dict[str, float]]:
-        """Start it once; return CPU and wall seconds of the import and of each event."""
-        done = self._run([], *events)
+    def start(self) -> list[dict[str, float]]:
+        """Start it once; return CPU and wall seconds of the import and of an event."""
+        done = self._run([])
         steps: list[dict[str, float]] = done["steps"]
         return steps
 
-    def import_times(self, *events: Mapping[str, Any]) -> dict[str, float]:
+    def import_times(self) -> dict[str, float]:
         """Return the wall seconds of importing each top-level package, of one start."""
         errors: list[str] = []
-        self._run(["-X", "importtime"], *events, errors=errors)
+        self._run(["-X", "importtime"], errors=errors)
         microseconds: Counter[str] = Counter()
         for own, module in _IMPORT_TIME.findall("".join(errors)):
             top = module.partition(".")[0]
@@ -167,11 +180,9 @@ class Contender:
             microseconds["standard library" if known else top] += int(own)
         return {name: number / 1e6 for name, number in microseconds.most_common()}
 
-    def _run(
-        self, options: list[str], *events: Mapping[str, Any], errors: list[str] | None = None
-    ) -> dict[str, Any]:
+    def _run(self, options: list[str], errors: list[str] | None = None) -> dict[str, Any]:
         with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(events, file)
+            json.dump([self.event()], file)
             file.flush()
             done = subprocess.run(
                 [RUNTIME, "-P", *options, _FRESH, file.name],
@@ -193,22 +204,78 @@ class Contender:
 
 
 def contenders(builds: Mapping[str, Path], scene: Stage, folder: Path) -> Iterator[Contender]:
-    """Lay out the bare handler, and A and E of each build."""
-    subprocess.run([RUNTIME, "-m", "compileall", "-q", RUNTIME.parent.parent / "lib"], check=True)
+    """Lay out the bare handler, A and E of each build, and those of the reference."""
+    # Beside the sources, where the functions look, and not where this project keeps its own.
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPYCACHEPREFIX"}
+    packages = RUNTIME.parent.parent / "lib"
+    subprocess.run([RUNTIME, "-m", "compileall", "-q", packages], env=environment, check=True)
     bare = Deployed(name="bare", task=folder / "bare", opt=folder / "bare", variables={})
     bare.task.mkdir()
     (bare.task / "app.py").write_text(_BARE)
-    yield Contender(name="bare", deployed=bare, variables=scene.variables())
+    yield Contender(
+        name="bare",
+        deployed=bare,
+        variables=scene.variables(),
+        event=lambda: {"pk": keys.message_pk(scene.group)},
+    )
     for build, built in builds.items():
         functions = deploy(functions_of(built / "template.yaml"), folder / build)
-        for name, letter in {"ListMessages": "A", "UpdateMessageGroups": "E"}.items():
+        for letter, name, event in (
+            ("A", "ListMessages", scene.list_messages),
+            ("E", "UpdateMessageGroups", scene.new_message),
+        ):
             for roots in functions[name].opt.glob("python/directory/**/*.pem"):
                 roots.write_bytes(roots.read_bytes() + scene.directory.certificate.read_bytes())
             yield Contender(
                 name=f"{letter} {build}".strip(),
                 deployed=functions[name],
                 variables=scene.variables(),
+                event=event,
             )
+    yield from _of_reference(scene, folder / "reference")
+
+
+def _of_reference(scene: Stage, folder: Path) -> Iterator[Contender]:
+    reference = Reference(client=scene.running.client("dynamodb"), table="reference-cold")
+    create_table(reference.client, reference.table)
+    group = reference.begin(scene.people, TEXT)
+    for _ in range(PAGE):
+        reference.write(scene.people[0], group, TEXT)
+
+    def new_message() -> dict[str, Any]:
+        item = reference.write(scene.people[0], group, TEXT)
+        return {"Records": [{"eventName": "INSERT", "dynamodb": {"NewImage": item}}]}
+
+    # Nothing asks for TLS or a user in the address that the template gives.
+    variables = {
+        **scene.variables(),
+        "TABLE_NAME": reference.table,
+        "PGUSER": "postgres",
+        "PGSSLMODE": "require",
+    }
+    for letter, module, event in (
+        ("A", "reference_api", lambda: list_messages(scene.people[0], group)),
+        ("E", "reference_stream", new_message),
+    ):
+        task, opt = folder / letter / "task", folder / letter / "opt"
+        (task / "bench").mkdir(parents=True)
+        sources = {
+            module: "app.py",
+            "reference": "bench/reference.py",
+            "__init__": "bench/__init__.py",
+        }
+        for source, name in sources.items():
+            shutil.copy(_FRESH.with_name(f"{source}.py"), task / name)
+        if letter == "A":
+            for package in _PACKAGES.glob("psycopg2*"):
+                without = shutil.ignore_patterns("__pycache__")
+                shutil.copytree(package, opt / "python" / package.name, ignore=without)
+        yield Contender(
+            name=f"{letter} reference",
+            deployed=Deployed(name=module, task=task, opt=opt, variables={}),
+            variables=variables,
+            event=event,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,16 +296,10 @@ def measure(
 ) -> list[ColdStart]:
     """Start each contender `runs` times, in turns."""
     competing = list(contenders(builds, scene, folder))
-
-    def event_for(one: Contender) -> dict[str, Any]:
-        if one.name == "bare":
-            return {"pk": keys.message_pk(scene.group)}
-        return scene.list_messages() if one.name.startswith("A") else scene.new_message()
-
     results: dict[str, list[list[dict[str, float]]]] = {one.name: [] for one in competing}
     for run in range(runs + 1):
         for one in competing if run % 2 else reversed(competing):
-            steps = one.start(event_for(one))
+            steps = one.start()
             if run:  # the very first finds no file in the system's memory
                 results[one.name].append(steps)
     bare = [sum(step["cpu"] for step in steps) for steps in results["bare"]]
@@ -256,7 +317,7 @@ def measure(
                 ]
             ),
             packages=min(
-                (one.import_times(event_for(one)) for _ in range(3)),
+                (one.import_times() for _ in range(3)),
                 key=lambda times: sum(times.values()),
             ),
         )

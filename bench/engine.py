@@ -21,6 +21,7 @@ from sam_offline.stack import Function, StreamMapping
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.service_resource import Table
 
 
 TABLE = "table"
@@ -130,6 +131,15 @@ class Engine:
         meter = Meter()
         meter.watch(table)
         return Repository(table, self.table_name, deadline=Deadline()), meter
+
+    def resource(self, table_name: str) -> tuple["Table", Meter]:
+        """Return a table as boto3's resources have it, and the meter on it."""
+        resource = boto3.resource(
+            "dynamodb", endpoint_url=self.url, region_name=self.app.region, config=CLIENT_CONFIG
+        )
+        meter = Meter()
+        meter.watch(resource.meta.client)
+        return resource.Table(table_name), meter
 
 
 def functions_of(template: Path) -> dict[str, Function]:

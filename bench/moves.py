@@ -16,7 +16,7 @@ from typing import Any, cast
 from bench.engine import Engine, Meter, engine
 from bench.figures import Spread, table
 from bench.records import record
-from bench.reference import Reference, create_table
+from bench.reference import Reference, create_table, move
 from bench.write_units import user
 from messaging import message_groups
 from messaging.message_groups import SendRequest
@@ -91,9 +91,10 @@ def _ours(running: Engine, groups: int, k: int) -> Carried:
 
 
 def _reference(running: Engine, groups: int, k: int) -> Carried:
-    repository, meter = running.repository()
-    reference = Reference(client=repository._client, table=f"reference-{groups}-{k}")
-    create_table(reference.client, reference.table)
+    name = f"reference-{groups}-{k}"
+    reference = Reference(client=running.client("dynamodb"), table=name)
+    create_table(reference.client, name)
+    table, meter = running.resource(name)
     people = user("one"), user("other")
     made = [reference.begin(people, TEXT) for _ in range(groups)]
     seconds: list[float] = []
@@ -103,7 +104,7 @@ def _reference(running: Engine, groups: int, k: int) -> Carried:
         meter.take()
         began = time.perf_counter()
         for message in messages:
-            reference.move(message)
+            move(table, message)
         seconds.append(time.perf_counter() - began)
         taken = meter.take()
     return _carried("reference", groups, k, seconds, taken)

@@ -13,12 +13,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from boto3.dynamodb.conditions import Key
 from boto3.dynamodb.types import TypeDeserializer
 
-from runtime.user import User
-
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # this module is started cold, without our layers
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.service_resource import Table
+
+    from runtime.user import User
 
 INDEX = "message-group-sk-index"
 LIMIT = 20
@@ -54,7 +56,7 @@ def create_table(client: "DynamoDBClient", name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """Its calls to the table."""
+    """The calls of its backend to the table."""
 
     client: "DynamoDBClient"
     table: str
@@ -76,39 +78,39 @@ class Reference:
             for item in page["Items"]
         ]
 
-    def begin(self, people: Sequence[User], text: str) -> str:
+    def begin(self, people: Sequence["User"], text: str) -> str:
         """C: a new group, written without a condition; return its uuid."""
         group, now = str(uuid4()), datetime.now(UTC).isoformat()
-        rows = [_row(owner, other, group, now, text) for owner, other in (people, reversed(people))]
-        items = [*rows, _message(people[0], group, now, text)]
+        rows = [
+            row_item(owner, other, group, now, text) for owner, other in (people, reversed(people))
+        ]
+        items = [*rows, message_item(people[0], group, now, text)]
         self.client.batch_write_item(
             RequestItems={self.table: [{"PutRequest": {"Item": item}} for item in items]}
         )
         return group
 
-    def write(self, sender: User, group: str, text: str) -> dict[str, Any]:
+    def write(self, sender: "User", group: str, text: str) -> dict[str, Any]:
         """D: one message; return it as the stream shows it."""
-        item = _message(sender, group, datetime.now(UTC).isoformat(), text)
+        item = message_item(sender, group, datetime.now(UTC).isoformat(), text)
         self.client.put_item(TableName=self.table, Item=item)
         return item
 
-    def move(self, message: dict[str, Any]) -> None:
-        """E: a delete and a put of each row of the message's group, in turn."""
-        group = message["pk"]["S"].removeprefix("MSG#")
-        rows = self.client.query(
-            TableName=self.table,
-            IndexName=INDEX,
-            KeyConditionExpression="message_group_uuid = :group",
-            ExpressionAttributeValues={":group": {"S": group}},
-        )["Items"]
-        for row in rows:
-            key = {name: row[name] for name in ("pk", "sk")}
-            self.client.delete_item(TableName=self.table, Key=key)
-            moved = {**row, "sk": message["sk"], "message": message["message"]}
-            self.client.put_item(TableName=self.table, Item=moved)
+
+def move(table: "Table", message: dict[str, Any]) -> None:
+    """E: a delete and a put of each row of the message's group, in turn."""
+    group = message["pk"]["S"].removeprefix("MSG#")
+    rows = table.query(IndexName=INDEX, KeyConditionExpression=Key("message_group_uuid").eq(group))[
+        "Items"
+    ]
+    for row in rows:
+        table.delete_item(Key={name: row[name] for name in ("pk", "sk")})
+        moved = {**row, "sk": message["sk"]["S"], "message": message["message"]["S"]}
+        table.put_item(Item=moved)
 
 
-def _row(owner: User, other: User, group: str, time: str, text: str) -> dict[str, Any]:
+def row_item(owner: "User", other: "User", group: str, time: str, text: str) -> dict[str, Any]:
+    """Return a group row as it is stored."""
     return {
         "pk": {"S": f"GRP#{owner.uuid}"},
         "sk": {"S": time},
@@ -117,7 +119,8 @@ def _row(owner: User, other: User, group: str, time: str, text: str) -> dict[str
     }
 
 
-def _message(sender: User, group: str, time: str, text: str) -> dict[str, Any]:
+def message_item(sender: "User", group: str, time: str, text: str) -> dict[str, Any]:
+    """Return a message as it is stored."""
     return {
         "pk": {"S": f"MSG#{group}"},
         "sk": {"S": time},
@@ -126,7 +129,7 @@ def _message(sender: User, group: str, time: str, text: str) -> dict[str, Any]:
     }
 
 
-def _line(user: User, text: str) -> dict[str, Any]:
+def _line(user: "User", text: str) -> dict[str, Any]:
     return {
         "message": {"S": text},
         "user_uuid": {"S": user.uuid},
