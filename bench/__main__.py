@@ -32,7 +32,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="bench") as folder:
             starts = cold_start.measure(scene, Path(folder), runs=cold_start.RUNS, builds=builds)
         print(f"\n## Cold start\n\n{cold_start.report(starts)}", flush=True)
-        requests = warm.milliseconds(scene)
+        requests = warm.measure(scene)
         print(f"\n## Warm\n\n{warm.report(requests)}", flush=True)
         carried = moves.throughput(scene.running)
         lags = [moves.quiet_lag(scene.running, window) for window in WINDOWS]

@@ -38,16 +38,29 @@ def cold_start(axes: Any, results: Any) -> None:
 
 
 def warm(axes: Any, results: Any) -> None:
-    """One bar for each contender."""
+    """Three bars for each pattern."""
     requests = results["warm"]
-    medians = [spread["median"] for spread in requests.values()]
-    errors = [
-        [spread["median"] - spread["low"] for spread in requests.values()],
-        [spread["high"] - spread["median"] for spread in requests.values()],
-    ]
-    axes.barh(list(requests), medians, xerr=errors)
+    height = 0.25
+    for number, design in enumerate(("ours", "reference", "bare")):
+        spreads = [request[design] for request in requests]
+        axes.barh(
+            [place + number * height for place in range(len(requests))],
+            [spread["median"] for spread in spreads],
+            height,
+            xerr=[
+                [spread["median"] - spread["low"] for spread in spreads],
+                [spread["high"] - spread["median"] for spread in spreads],
+            ],
+            label=design,
+        )
+    axes.set_yticks(
+        [place + height for place in range(len(requests))],
+        [request["pattern"] for request in requests],
+    )
+    axes.invert_yaxis()
     axes.set_xlabel("CPU milliseconds")
-    axes.set_title("A warm page of 20 messages")
+    axes.set_title("A warm request, pages of 20")
+    axes.legend()
 
 
 def moves(axes: Any, results: Any) -> None:
