@@ -2,82 +2,135 @@
 
     bin/python -m bench.growth
 
-The engine reports the same read units for every page, so that they are computed here: half a unit
-for each 4 KB of what a query evaluates. Its time is the client's. Beyond `LARGEST` rows the engine
-takes minutes to fill; nothing that a query evaluates depends on what lies behind its page.
+The engine reports the same read units for every page, so that they are computed here, for the
+reference's design, too: half a unit for each 4 KB of the rows that a query evaluates, which are
+those of its page. Time is the client's. It is measured up to `LARGEST` rows, which the engine takes
+a minute to fill, and of ours alone: the engine's own cost is nearly all of it.
 """
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from bench import reference
 from bench.engine import Engine, engine
 from bench.figures import Spread, table
 from bench.write_units import user
 from messaging import keys
 from messaging.entities import Item, Message, MessageGroupRow
-from messaging.repository import PageRequest, Repository, to_dynamodb
+from messaging.repository import PageRequest, Repository, from_dynamodb, to_dynamodb
+from runtime.user import User
 
-SIZES = (10, 100, 1_000, 10_000)
-LARGEST = SIZES[-1]
+SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
+LARGEST = 10_000
 READS = 30
 PAGE = PageRequest(limit=20)
+TEXT = "x" * 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grown:
-    """A page of 20 from a partition with so many rows."""
+    """A page of 20 from a partition with so many rows; `milliseconds` is None for the largest."""
 
     pattern: str
     rows: int
-    milliseconds: Spread
-    read_units: float
+    ours_units: float
+    reference_units: float
+    milliseconds: Spread | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Partition:
+    """The messages of a group (A), or the rows of a user with many groups (B)."""
+
+    pattern: str
+    reader: User
+    other: User
+    group: str
+
+    def items(self, numbers: Iterable[int]) -> list[Item]:
+        """Return these of its items, oldest first, as ours are stored."""
+        return [self._item(number) for number in numbers]
+
+    def _item(self, number: int) -> Item:
+        message = Message.from_sender(
+            self.other,
+            message_group_uuid=self.group if self.pattern == "A" else str(uuid4()),
+            sk=keys.message_sk(keys.Position(_moment(number), str(uuid4()))),
+            message=TEXT,
+        )
+        if self.pattern == "A":
+            return message.to_item()
+        return MessageGroupRow.for_owner(self.reader.uuid, other=self.other, last=message).to_item()
+
+    def reference_items(self, numbers: Iterable[int]) -> list[Item]:
+        """Return these of its items as the reference stores them."""
+        times = [_moment(number).isoformat() for number in numbers]
+        if self.pattern == "A":
+            items = [reference.message_item(self.other, self.group, at, TEXT) for at in times]
+        else:
+            items = [
+                reference.row_item(self.reader, self.other, str(uuid4()), at, TEXT) for at in times
+            ]
+        return [from_dynamodb(item) for item in items]
+
+    def read(self, repository: Repository) -> int:
+        """Return how many rows its newest page has."""
+        if self.pattern == "A":
+            return len(repository.list_messages(self.group, PAGE).rows)
+        return len(repository.list_message_groups(self.reader.uuid, PAGE).rows)
+
+
+def _moment(number: int) -> datetime:
+    return datetime(2026, 1, 1, microsecond=1, tzinfo=UTC) + timedelta(seconds=number)
 
 
 def measure(running: Engine) -> list[Grown]:
-    """Fill partitions and read their newest page."""
+    """Compute what the newest page costs, and read it where the engine can be filled."""
     repository, _ = running.repository()
     results = []
     for rows in SIZES:
         for pattern in ("A", "B"):
-            reader, other, group = user("reader"), user("other"), str(uuid4())
-            items = []
-            for number in range(rows):
-                moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=number)
-                message = Message.from_sender(
-                    other,
-                    message_group_uuid=group if pattern == "A" else str(uuid4()),
-                    sk=keys.message_sk(keys.Position(moment, str(uuid4()))),
-                    message="x" * 100,
-                )
-                row = MessageGroupRow.for_owner(reader.uuid, other=other, last=message)
-                items.append(message.to_item() if pattern == "A" else row.to_item())
-            _fill(repository, running.table_name, items)
-            milliseconds = []
-            for _ in range(READS):
-                began = time.perf_counter()
-                if pattern == "A":
-                    found = len(repository.list_messages(group, PAGE).rows)
-                else:
-                    found = len(repository.list_message_groups(reader.uuid, PAGE).rows)
-                milliseconds.append((time.perf_counter() - began) * 1000)
-                if found != min(rows, PAGE.limit):
-                    raise SystemExit(f"{pattern} shows {found} rows")
-            evaluated = sum(map(_bytes, items[-(PAGE.limit + 1) :]))
+            partition = Partition(
+                pattern=pattern, reader=user("reader"), other=user("other"), group=str(uuid4())
+            )
+            # One row more than the page tells ours whether there are older ones.
+            newest = range(max(0, rows - PAGE.limit - 1), rows)
+            their_newest = range(max(0, rows - reference.LIMIT), rows)
+            milliseconds = None
+            if rows <= LARGEST:
+                _fill(repository, running.table_name, partition.items(range(rows)))
+                milliseconds = _read(repository, partition, rows)
             results.append(
                 Grown(
                     pattern=pattern,
                     rows=rows,
-                    milliseconds=Spread.of(milliseconds),
-                    read_units=math.ceil(evaluated / 4096) / 2,
+                    ours_units=_read_units(partition.items(newest)),
+                    reference_units=_read_units(partition.reference_items(their_newest)),
+                    milliseconds=milliseconds,
                 )
             )
     return results
+
+
+def _read(repository: Repository, partition: Partition, rows: int) -> Spread:
+    milliseconds = []
+    for _ in range(READS):
+        began = time.perf_counter()
+        found = partition.read(repository)
+        milliseconds.append((time.perf_counter() - began) * 1000)
+        if found != min(rows, PAGE.limit):
+            raise SystemExit(f"{partition.pattern} shows {found} rows")
+    return Spread.of(milliseconds)
+
+
+def _read_units(evaluated: list[Item]) -> float:
+    return math.ceil(sum(map(_bytes, evaluated)) / 4096) / 2
 
 
 def _fill(repository: Repository, table_name: str, items: list[Item]) -> None:
@@ -99,10 +152,14 @@ def _bytes(item: Mapping[str, Any]) -> int:
 def report(results: list[Grown]) -> str:
     """Return them as a table in Markdown."""
     rows = [
-        [one.pattern, f"{one.rows:,}", f"{one.milliseconds:.1f}", f"{one.read_units:g}"]
+        [
+            *(one.pattern, f"{one.rows:,}", f"{one.ours_units:g}", f"{one.reference_units:g}"),
+            f"{one.milliseconds:.1f}" if one.milliseconds else "not measured",
+        ]
         for one in results
     ]
-    return table(["", "rows in the partition", "ms", "read units, computed"], rows)
+    head = ["", "rows in the partition", "read units, computed", "the reference's", "ms of ours"]
+    return table(head, rows)
 
 
 if __name__ == "__main__":

@@ -75,16 +75,20 @@ def moves(axes: Any, results: Any) -> None:
 
 
 def growth(axes: Any, results: Any) -> None:
-    """Time of a page by the size of its partition."""
-    for pattern in ("A", "B"):
-        one = [each for each in results["growth"] if each["pattern"] == pattern]
-        axes.plot(
-            [e["rows"] for e in one],
-            [e["milliseconds"]["median"] for e in one],
-            "o-",
-            label=pattern,
-        )
-    axes.set(xscale="log", xlabel="rows in the partition", ylabel="ms", title="A page of 20")
+    """Read units of a page by the size of its partition; lines that coincide show as both."""
+    lines = {"ours": ("o-", 5), "reference": ("s--", 10)}
+    for design, (line, size) in lines.items():
+        for pattern in ("A", "B"):
+            axes.plot(
+                [e["rows"] for e in results["growth"] if e["pattern"] == pattern],
+                [e[f"{design}_units"] for e in results["growth"] if e["pattern"] == pattern],
+                line,
+                markersize=size,
+                fillstyle="none",
+                label=f"{pattern}, {design}",
+            )
+    axes.set(xscale="log", xlabel="rows in the partition", ylabel="read units, computed")
+    axes.set_title("A page of 20")
     axes.set_ylim(bottom=0)
     axes.legend()
 
