@@ -12,11 +12,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import cold_start, growth, local_cloud, moves, simulation, warm
+from bench import cold_start, growth, local_cloud, moves, simulation, summary, warm
 from bench.artifact import BUILT
 from local.settings import ROOT
 
-RESULTS = ROOT / ".build" / "results"
 WINDOWS = (0, 1)
 
 
@@ -52,8 +51,10 @@ def main() -> None:
         "local cloud": cloud,
         "simulation": simulated,
     }
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "results.json").write_text(json.dumps(results, default=_plain, indent=2))
+    text = json.dumps(results, default=_plain, indent=2)
+    summary.RESULTS.parent.mkdir(parents=True, exist_ok=True)
+    summary.RESULTS.write_text(text)
+    print(f"\n## Together\n\n{summary.report(json.loads(text))}")
 
 
 def _plain(value: Any) -> Any:

@@ -34,7 +34,7 @@ def cold_start(axes: Any, results: Any) -> None:
     axes.set_xlabel("milliseconds")
     axes.set_title("Cold start")
     axes.invert_yaxis()
-    axes.legend(fontsize="small")
+    axes.legend(fontsize="small", loc="lower right")
 
 
 def warm(axes: Any, results: Any) -> None:
@@ -60,7 +60,7 @@ def warm(axes: Any, results: Any) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("CPU milliseconds")
     axes.set_title("A warm request, pages of 20")
-    axes.legend()
+    axes.legend(loc="lower right")
 
 
 def moves(axes: Any, results: Any) -> None:
@@ -90,7 +90,7 @@ def growth(axes: Any, results: Any) -> None:
     axes.set(xscale="log", xlabel="rows in the partition", ylabel="read units, computed")
     axes.set_title("A page of 20")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    axes.legend(loc="lower right")
 
 
 def simulation(axes: Any, results: Any) -> None:
