@@ -354,9 +354,9 @@ class Interleaved(MemoryRepository):
         assert parent
         parent.switch()
 
-    def run(self, group: str) -> Iterator[Marks]:
+    def run(self, group: str, clients: list[list[Marking]]) -> Iterator[Marks]:
         """Let clients go on, one write at a time in every order; yield the marks after each."""
-        for number, markings in enumerate(CLIENTS):
+        for number, markings in enumerate(clients):
 
             def work(markings: list[Marking] = markings) -> None:
                 for marking in markings:
@@ -388,7 +388,7 @@ def orders_that_lose(kind: type[Interleaved]) -> tuple[int, int]:
         nonlocal number, lost
         repository = kind(scheduler)
         group = begin(repository).message_group_uuid
-        history = [marked.read_sk or "" for marked in repository.run(group)]
+        history = [marked.read_sk or "" for marked in repository.run(group, CLIENTS)]
         number += 1
         lost += history != sorted(history) or history[-1] != PLACES[3]
 
@@ -406,3 +406,23 @@ def test_in_no_order_of_several_clients_a_mark_goes_back_or_is_lost() -> None:
 def test_without_its_condition_a_mark_would_be_lost() -> None:
     _, lost = orders_that_lose(Unconditional)
     assert lost > 0
+
+
+def test_marks_that_overlap_end_as_if_one_came_after_the_other() -> None:
+    """Also where one of them takes two writes, since its owner has read as far already."""
+    before = Marking(read_sk=PLACES[2], marked_unread=True, muted=True)
+    one, other = replace(READINGS[1], muted=True), Marking(marked_unread=True, muted=False)
+    ends: set[Marks] = set()
+
+    def attempt(scheduler: Scheduler) -> None:
+        repository = Interleaved(scheduler)
+        group = begin(repository).message_group_uuid
+        repository.write(REEF.uuid, group, before)
+        *_, end = repository.run(group, [[one], [other]])
+        ends.add(end)
+
+    number = sum(1 for _ in explore(attempt, faults=1))
+    assert number > 10
+    after_one = Marks(read_sk=PLACES[2], marked_unread=False, muted=True)
+    after_other = Marks(read_sk=PLACES[2], marked_unread=True, muted=False)
+    assert ends == {after_one, after_other}

@@ -6,7 +6,7 @@ Items are plain dictionaries of Python values; `repository` gives them DynamoDB'
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, Self
@@ -194,9 +194,12 @@ class Marking:
         return {name: value for name, value in flags.items() if value is not None}
 
     def without_reading(self, row: Mapping[str, Any]) -> Self:
-        """Return which flags are left to write in `row`, whose owner has read as far already."""
-        left = {name: value for name, value in self.flags.items() if (name in row) != value}
-        return type(self)(marked_unread=left.get("marked_unread"), muted=left.get("muted"))
+        """Return which flags are left to write in `row`, whose owner has read as far already.
+
+        All of them or none: a mark takes effect at one moment, whatever else is marked meanwhile.
+        """
+        is_done = all((name in row) == value for name, value in self.flags.items())
+        return type(self)() if is_done else replace(self, read_sk=None)
 
 
 @dataclass(frozen=True, kw_only=True)
