@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from sam_offline.stack import Route
+from tests.contract import contract
 
 
 class Context(LambdaContext):
@@ -110,11 +111,10 @@ class Gateway:
         if body is not None:
             event["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
         answer = self.invoke(route.function, event)
-        return Answer(
-            status=answer["statusCode"],
-            headers={name.lower(): value for name, value in answer["headers"].items()},
-            body=json.loads(answer["body"]),
-        )
+        status, text = answer["statusCode"], answer["body"]
+        names = {name.lower(): value for name, value in answer["headers"].items()}
+        assert not contract().faults(method, url.path, status, names, text)
+        return Answer(status=status, headers=names, body=json.loads(text))
 
     def route_of(self, method: str, target: str) -> str:
         """The route that a request takes, such as ``GET /api/users/{handle}/short``."""

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from commands.cli import app
 from messaging import keys
+from tests import contract
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -254,7 +255,12 @@ def running(process: LocalCloud, stack: dict[str, Any]) -> Iterator[RunningCloud
             aws_secret_access_key=stack["SecretAccessKey"],
         )
 
-    with httpx.Client(base_url=stack["ApiUrl"], timeout=None, trust_env=False) as http:
+    with httpx.Client(
+        base_url=stack["ApiUrl"],
+        timeout=None,
+        trust_env=False,
+        event_hooks={"response": [contract.hold]},
+    ) as http:
         yield RunningCloud(
             process=process,
             stack=stack,
