@@ -76,13 +76,14 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
     )
     parts.callback(app.close)
     app.begin()
-    from local.stores import fill  # noqa: PLC0415 - takes as long as the engines do
+    from local import api_document  # noqa: PLC0415 - these take as long as the engines do
+    from local.stores import fill  # noqa: PLC0415
 
     if postgres:
         postgres.wait()
     app.create()
     report = fill(app, database_url, repairs=settings.keep and postgres is not None)
-    app.open()
+    app.open(otherwise=api_document.answer)
     if not with_api:
         url = postgres.url_for_containers if postgres else database_url
         app.publish_environments(**variables | {"DATABASE_URL": url})
@@ -115,6 +116,7 @@ def _announce(app: Offline, report: "SeedReport", database_url: str, state: Stat
     bearer = f'-H "Authorization: Bearer $({token})"'
     body = f'{{"message_group_uuid":"{_MESSAGE_GROUP_UUID}","message":"Hello from a terminal"}}'
     content = f"-H 'Content-Type: application/json' -d '{body}'"
+    say(f"  the API     {app.url}/openapi.html")
     say("  try it: list the message groups, read one, send a message")
     say(f"    curl -s {app.url}/api/message_groups {bearer}")
     say(f"    curl -s {app.url}/api/messages/{_MESSAGE_GROUP_UUID} {bearer}")

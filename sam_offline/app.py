@@ -23,6 +23,7 @@ from sam_offline.state import StateFolder
 
 if TYPE_CHECKING:
     from sam_offline.cloud import Cloud
+    from sam_offline.server import Handler
     from sam_offline.stack import Stack
 
 __all__ = ["Offline"]
@@ -145,11 +146,11 @@ class Offline:
         )
         say("local: what the template describes is ready")
 
-    def open(self) -> None:
-        """Deliver the streams, and serve the API."""
+    def open(self, *, otherwise: "Handler | None" = None) -> None:
+        """Deliver the streams, and serve the API; `otherwise` answers what it has no route for."""
         self._created.read_streams()
         if self._api_listener:
-            self._created.serve_api(self._api_listener)
+            self._created.serve_api(self._api_listener, otherwise)
 
     def close(self) -> None:
         """Stop everything in order, the API first."""

@@ -106,8 +106,8 @@ class Cloud:
         deadline = time.monotonic() + seconds
         return all(reader.drain(max(0.1, deadline - time.monotonic())) for reader in self._readers)
 
-    def serve_api(self, listener: socket.socket) -> None:
-        """Serve the HTTP API."""
+    def serve_api(self, listener: socket.socket, otherwise: Handler | None) -> None:
+        """Serve the HTTP API, and `otherwise` what it has no route for."""
         cors = self.stack.cors()
         api = HttpApi(
             routes=self.stack.routes(),
@@ -117,6 +117,7 @@ class Cloud:
             },
             cors=cors,
             invoke=self.functions.invoke,
+            otherwise=otherwise,
         )
         page_port = listener.getsockname()[1]
         self._serve(

@@ -16,17 +16,17 @@ from urllib.parse import parse_qsl, unquote
 
 from sam_offline.authorizer import JwtAuthorizer, UnauthorizedError, claims_as_strings
 from sam_offline.functions import Result
-from sam_offline.server import Answer, Request
+from sam_offline.server import Answer, Handler, Request
 from sam_offline.stack import Cors, Route
 from sam_offline.template import ACCOUNT
 
-__all__ = ["SERVICE_UNAVAILABLE", "TIMEOUT_SECONDS", "TOO_LARGE", "HttpApi"]
+__all__ = ["NOT_FOUND", "SERVICE_UNAVAILABLE", "TIMEOUT_SECONDS", "TOO_LARGE", "HttpApi"]
 
 # The gateway's own limit for an integration, and what it answers by itself.
 TIMEOUT_SECONDS = 30.0
 SERVICE_UNAVAILABLE = Answer.json(503, '{"message":"Service Unavailable"}')
 TOO_LARGE = Answer.json(413, '{"message":"Request Entity Too Large"}')
-_NOT_FOUND = Answer.json(404, '{"message":"Not Found"}')
+NOT_FOUND = Answer.json(404, '{"message":"Not Found"}')
 _FORBIDDEN = Answer.json(403, '{"message":"Forbidden"}')
 _UNAUTHORIZED = Answer.json(401, '{"message":"Unauthorized"}', ("www-authenticate", "Bearer"))
 _SERVER_ERROR = Answer.json(500, '{"message":"Internal Server Error"}')
@@ -36,7 +36,7 @@ _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)"
 
 
 class HttpApi:
-    """`invoke` calls a function by name with an event."""
+    """`invoke` calls a function by name with an event; `otherwise` answers what no route has."""
 
     def __init__(
         self,
@@ -45,6 +45,7 @@ class HttpApi:
         authorizers: Mapping[str, JwtAuthorizer],
         cors: Cors | None,
         invoke: Callable[[str, Any], Result],
+        otherwise: Handler | None = None,
     ) -> None:
         # The most specific route first: literal segments before variables, greedy ones last.
         ordered = sorted(routes, key=lambda route: (route.path.count("+}"), route.path.count("{")))
@@ -52,6 +53,7 @@ class HttpApi:
         self._authorizers = authorizers
         self._cors = cors
         self._invoke = invoke
+        self._otherwise = otherwise or (lambda _request: NOT_FOUND)
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; whatever a function does, the caller gets an HTTP answer."""
@@ -75,7 +77,7 @@ class HttpApi:
             if match and route.method in {request.method, "ANY"}:
                 break
         else:
-            return _NOT_FOUND
+            return self._otherwise(request)
         claims = None
         if route.authorizer:
             authorizer = self._authorizers[route.authorizer]

@@ -18,6 +18,7 @@ import psycopg2
 import pytest
 
 from seed.examples import PASSWORD, seed_message_groups
+from tests.contract import contract
 from tests.local.conftest import ROOT, RunningCloud
 from tests.waiting import eventually
 
@@ -431,6 +432,14 @@ def test_a_browser_of_an_allowed_origin_may_call(people: dict[str, Person]) -> N
         },
     )
     assert "link" in answer.headers["access-control-expose-headers"]
+
+
+def test_the_api_shows_its_contract_to_programs_and_to_people(cloud: RunningCloud) -> None:
+    with httpx.Client(base_url=cloud.stack["ApiUrl"], timeout=None, trust_env=False) as client:
+        assert client.get("/openapi.json").json() == contract().document
+        page = client.get("/openapi.html")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "GET /api/message_groups" in page.text
 
 
 def test_seeding_again_changes_nothing(cloud: RunningCloud, people: dict[str, Person]) -> None:
