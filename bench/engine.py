@@ -15,7 +15,6 @@ from local.settings import ROOT, TEMPLATE
 from messaging.repository import CLIENT_CONFIG, Repository
 from runtime.deadline import Deadline
 from sam_offline import Offline
-from sam_offline.cloud import client
 from sam_offline.running import isolate_from_aws
 from sam_offline.stack import Function, StreamMapping
 
@@ -118,7 +117,7 @@ class Engine:
 
     def client(self, service: Any) -> Any:
         """Return a client past everything that the local cloud adds."""
-        return client(service, self.url, self.app.region)
+        return self.app.engine.client(service)
 
     def repository(self, *, connections: int = 10) -> tuple[Repository, Meter]:
         """Return a repository with a client of its own, and the meter on it."""
@@ -155,7 +154,6 @@ def engine(template: Path = TEMPLATE) -> Iterator[Engine]:
     database = {"DatabaseUrl": "postgresql://127.0.0.1/none"}
     app = Offline(template, parameters=database, api=False, tools=ROOT / ".build")
     try:
-        app.begin()
         app.create()
         yield Engine(app=app)
     finally:

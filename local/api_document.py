@@ -10,10 +10,11 @@ from html import escape
 from typing import Any
 
 import yaml
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from local.settings import ROOT
-from sam_offline.http_api import NOT_FOUND
-from sam_offline.server import Answer, Request
+from sam_offline.server import message
 
 __all__ = ["JSON_PATH", "PAGE_PATH", "answer", "page"]
 
@@ -31,10 +32,14 @@ th, td { text-align: start; vertical-align: top; padding: .2rem .8rem .2rem 0 }
 """
 
 
-def answer(request: Request) -> Answer:
+def answer(request: Request, _body: bytes) -> Response:
     """Answer with the document or its page; 404 for every other path."""
-    made = {JSON_PATH: _json, PAGE_PATH: _page}.get(request.path)
-    return made() if made and request.method in {"GET", "HEAD"} else NOT_FOUND
+    if request.method in {"GET", "HEAD"} and request.url.path == JSON_PATH:
+        return JSONResponse(_document())
+    if request.method in {"GET", "HEAD"} and request.url.path == PAGE_PATH:
+        policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return HTMLResponse(_page(), headers=policy)
+    return message(404, "Not Found")
 
 
 @cache
@@ -45,21 +50,8 @@ def _document() -> dict[str, Any]:
 
 
 @cache
-def _json() -> Answer:
-    return Answer.json(200, json.dumps(_document()))
-
-
-@cache
-def _page() -> Answer:
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    return Answer(
-        status=200,
-        body=page(_document()).encode(),
-        headers=[
-            ("content-type", "text/html; charset=utf-8"),
-            ("content-security-policy", policy),
-        ],
-    )
+def _page() -> str:
+    return page(_document())
 
 
 def page(document: Mapping[str, Any]) -> str:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from local.postgres import Postgres, end_leftover
 from local.settings import ROOT, TEMPLATE, Settings
-from sam_offline.app import Offline
 from sam_offline.console import say
+from sam_offline.ministack import Ministack
 from sam_offline.processes import free_port
 from sam_offline.state import StateFolder
 
 if TYPE_CHECKING:
+    from sam_offline import Offline
     from seed.writing import SeedReport
 
 __all__ = ["DEVELOPMENT", "run"]
@@ -46,6 +47,8 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
     else:
         say("local: starting with empty stores (KEEP=1 keeps what was written)")
         state.start_afresh()
+    engine = Ministack(ROOT / ".build", state=state, region=settings.region)
+    parts.callback(engine.stop)
     bridge = None if with_api else settings.bridge
     postgres = None
     if settings.database_url is None:
@@ -58,10 +61,16 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
         variables["DATABASE_USER"] = ""
     if settings.dynamodb_url:
         variables["AWS_ENDPOINT_URL_DYNAMODB"] = settings.dynamodb_url
+    # These take as long as the engines, which start meanwhile.
+    from local import api_document  # noqa: PLC0415
+    from local.stores import fill  # noqa: PLC0415
+    from sam_offline.app import Offline  # noqa: PLC0415
+
     app = Offline(
         TEMPLATE,
         parameters=DEVELOPMENT | {"DatabaseUrl": "postgresql://127.0.0.1/cruddur"},
         state=state,
+        engine=engine,
         api=with_api,
         host=settings.host,
         port=settings.port,
@@ -75,10 +84,6 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
         debug_port=settings.debug_port,
     )
     parts.callback(app.close)
-    app.begin()
-    from local import api_document  # noqa: PLC0415 - these take as long as the engines do
-    from local.stores import fill  # noqa: PLC0415
-
     if postgres:
         postgres.wait()
     app.create()
@@ -101,7 +106,7 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
     return check
 
 
-def _announce(app: Offline, report: "SeedReport", database_url: str, state: StateFolder) -> None:
+def _announce(app: "Offline", report: "SeedReport", database_url: str, state: StateFolder) -> None:
     where = f"at {app.url}" if app.url else "without the API"
     say(f"local: ready {where}; press Ctrl-C to stop")
     say(f"  AWS         {app.aws_url} (access key: test, secret key: test)")

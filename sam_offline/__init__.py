@@ -5,9 +5,10 @@
 
 from typing import TYPE_CHECKING, Any
 
+from sam_offline.errors import OfflineError
+
 if TYPE_CHECKING:
     from sam_offline.app import Offline as Offline
-    from sam_offline.errors import OfflineError as OfflineError
 
 __all__ = ["Offline", "OfflineError"]
 
@@ -17,12 +18,8 @@ def __getattr__(name: str) -> Any:
 
     The AWS engine's Python imports from here, too, and has none of what `Offline` needs.
     """
-    if name == "Offline":
-        from sam_offline.app import Offline  # noqa: PLC0415
+    if name != "Offline":
+        raise AttributeError(name)
+    from sam_offline.app import Offline  # noqa: PLC0415
 
-        return Offline
-    if name == "OfflineError":
-        from sam_offline.errors import OfflineError  # noqa: PLC0415
-
-        return OfflineError
-    raise AttributeError(name)
+    return Offline

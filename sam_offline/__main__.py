@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from sam_offline.console import keep_stdout_free, say
 from sam_offline.errors import OfflineError
+from sam_offline.ministack import Ministack
 from sam_offline.running import isolate_from_aws, run_until_stopped
 from sam_offline.state import StateFolder
 
@@ -82,28 +83,32 @@ def _invoke(arguments: argparse.Namespace, parts: ExitStack) -> None:
 
 
 def _created(arguments: argparse.Namespace, parts: ExitStack) -> "Offline":
-    from sam_offline.app import Offline  # noqa: PLC0415 - takes half a second
-
     isolate_from_aws(arguments.region)
+    template = Path(arguments.template).resolve()
+    tools = arguments.tools or template.parent / ".build"
     state = StateFolder(arguments.state.resolve())
     state.acquire()
     parts.callback(state.release)
     if not arguments.keep:
         state.start_afresh()
+    engine = Ministack(tools, state=state, region=arguments.region)
+    parts.callback(engine.stop)
+    from sam_offline.app import Offline  # noqa: PLC0415 - takes as long as the engine
+
     app = Offline(
-        arguments.template,
+        template,
         parameters=dict(word.partition("=")[::2] for word in arguments.parameter_overrides),
         state=state,
+        engine=engine,
         api=not arguments.no_api,
         host=arguments.host,
         port=arguments.port,
         aws_port=arguments.aws_port,
-        tools=arguments.tools,
+        tools=tools,
         region=arguments.region,
         debug_port=arguments.debug_port,
     )
     parts.callback(app.close)
-    app.begin()
     app.create()
     return app
 

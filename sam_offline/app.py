@@ -1,32 +1,42 @@
 """The application of a template, from its start to its end.
 
 `with Offline("template.yaml") as app:` starts all of it. A program that has to do something in
-between, such as filling a database, calls `begin`, `create` and `open` one after the other.
+between, such as filling a database, calls `create` and `open` one after the other.
 """
 
 import os
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from sam_offline.authorizer import JwtAuthorizer, fetch_keys
+from sam_offline.aws_endpoint import AwsEndpoint, Triggers
 from sam_offline.console import say
 from sam_offline.containers import HOST, listen_at
+from sam_offline.doors import Door
 from sam_offline.errors import OfflineError
-from sam_offline.ministack import CREDENTIALS, Ministack
+from sam_offline.functions import Functions, Runtime
+from sam_offline.http_api import HttpApi
+from sam_offline.ministack import CREDENTIALS, Ministack, client
 from sam_offline.processes import bind
+from sam_offline.server import Handler, HttpServer
+from sam_offline.stack import Stack, bring_up, make_table
 from sam_offline.state import StateFolder
-
-if TYPE_CHECKING:
-    from sam_offline.cloud import Cloud
-    from sam_offline.server import Handler
-    from sam_offline.stack import Stack
+from sam_offline.streams import StreamReader
+from sam_offline.template import translate
 
 __all__ = ["Offline"]
+
+_DRAIN_SECONDS = 3.0
+_ENGINE_SECONDS = 75.0
+# The gateway's own limit for an integration.
+_API_SECONDS = 30.0
 
 
 class Offline:
@@ -38,6 +48,8 @@ class Offline:
         Values of the template's parameters, before their defaults.
     state
         A folder that was acquired; without one, everything is in a folder that ends with this.
+    engine
+        One that its owner has started and will stop, so that it starts while this is imported.
     api, host, port
         Whether and where the HTTP API is served; a port of 0 takes any free one. Without it,
         containers may come in, with any credentials.
@@ -60,6 +72,7 @@ class Offline:
         *,
         parameters: Mapping[str, str] | None = None,
         state: StateFolder | None = None,
+        engine: Ministack | None = None,
         api: bool = True,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -76,25 +89,35 @@ class Offline:
         self._template = Path(template).resolve()
         self._parameters = parameters
         self._bridge = bridge
-        self._tools = tools or self._template.parent / ".build"
-        self._variables = variables or {}
-        self._settings: dict[str, Any] = {
-            "concurrency": concurrency,
-            "metrics": metrics,
-            "debug_port": debug_port,
-        }
-        self._cloud: Cloud | None = None
         self.region = region
+        tools = tools or self._template.parent / ".build"
         self._parts = ExitStack()
         self.state = state or self._folder_of_its_own()
         self._api_listener = self._take(host, port, "PORT") if api else None
         self._aws_listener = self._take(aws_host, aws_port, "AWS_PORT")
         self.url = _url(self._api_listener) if self._api_listener else ""
         self.aws_url = _url(self._aws_listener)
+        self.engine = engine or Ministack(tools, state=self.state, region=region)
+        if engine is None:
+            self._parts.callback(self.engine.stop)
+        python = tools / "runtime" / "bin" / "python"
+        self._runtime = Runtime(
+            python=python if python.exists() else Path(sys.executable),
+            packages=tools / "layers",
+            region=region,
+            # Past our own address: one hop less.
+            variables={"AWS_ENDPOINT_URL": self.engine.url, **(variables or {})},
+            concurrency=concurrency,
+            metrics=metrics,
+            debug_port=debug_port,
+        )
+        self._readers: list[StreamReader] = []
+        # What the template comes to, once that is made.
+        self.stack: Stack
+        self._functions: Functions
 
     def __enter__(self) -> Self:
         try:
-            self.begin()
             self.create()
             self.open()
         except BaseException:
@@ -102,64 +125,77 @@ class Offline:
             raise
         return self
 
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-
-    def begin(self) -> None:
-        """Start the engine, and load what is needed while it starts."""
-        python = self._tools / "ministack" / "bin" / "python"
-        self.engine = Ministack(python=python, state=self.state, region=self.region)
-        self._parts.callback(self.engine.stop)
-        import sam_offline.cloud  # noqa: F401, PLC0415
 
     def create(self) -> None:
         """Make what the template describes; afterwards boto3 and `invoke` work."""
-        from sam_offline.cloud import Cloud  # noqa: PLC0415
-        from sam_offline.functions import Runtime  # noqa: PLC0415
-        from sam_offline.template import translate  # noqa: PLC0415
-
         template = translate(
             self._template, parameters=self._parameters, region=self.region, api_url=self.url
         )
-        python = self._tools / "runtime" / "bin" / "python"
-        runtime = Runtime(
-            python=python if python.exists() else Path(sys.executable),
-            packages=self._tools / "layers",
-            region=self.region,
-            # Past our own address: one hop less.
-            variables={"AWS_ENDPOINT_URL": self.engine.url, **self._variables},
-            **self._settings,
-        )
         self.engine.wait()
         say("local: the engine is up")
-        self._cloud = Cloud(template, runtime, engine_url=self.engine.url, parts=self._parts)
-        self._cloud.serve_aws(
-            self._aws_listener,
-            *listen_at(self._bridge, self._aws_listener),
-            page_port=self._api_listener.getsockname()[1] if self._api_listener else None,
-            for_containers=self._api_listener is None,
+        self.stack = bring_up(template, self.engine.client("cloudformation"))
+        for table in self.stack.tables().values():
+            make_table(self.engine.client("dynamodb"), table)
+        self._functions = Functions(self.stack.functions(), self._runtime, template=template.path)
+        self._parts.callback(self._functions.stop)
+        triggers = Triggers(
+            self.stack.triggers(),
+            self._functions,
+            cognito=self.engine.client("cognito-idp"),
+            pool_id=self.stack.id_of("Cognito::UserPool"),
+            client_id=self.stack.id_of("Cognito::UserPoolClient"),
+            region=self.region,
         )
+        for_containers = self._api_listener is None
+        endpoint = AwsEndpoint(
+            self.engine.url, triggers, sign_for=self.region if for_containers else None
+        )
+        self._parts.callback(endpoint.close)
+        listeners = [self._aws_listener, *listen_at(self._bridge, self._aws_listener)]
+        door = Door(page_port=_port(self._api_listener) if self._api_listener else None)
+        self._serve(endpoint.answer, *listeners, door=door, limit=_ENGINE_SECONDS)
         say("local: what the template describes is ready")
 
-    def open(self, *, otherwise: "Handler | None" = None) -> None:
+    def open(self, *, otherwise: Handler | None = None) -> None:
         """Deliver the streams, and serve the API; `otherwise` answers what it has no route for."""
-        self._created.read_streams()
-        if self._api_listener:
-            self._created.serve_api(self._api_listener, otherwise)
+        self._readers = [
+            StreamReader(
+                replace(mapping, stream_arn=self._present_stream(mapping.stream_arn)),
+                functions=self._functions,
+                streams=self.engine.client("dynamodbstreams"),
+                sqs=self.engine.client("sqs"),
+            )
+            for mapping in self.stack.stream_mappings()
+        ]
+        self._parts.callback(self._stop_streams)
+        for reader in self._readers:
+            reader.start()
+        if not self._api_listener:
+            return
+        cors = self.stack.cors()
+        api = HttpApi(
+            routes=self.stack.routes(),
+            authorizers={
+                name: JwtAuthorizer(settings, fetch_keys(self.engine.url, settings.issuer))
+                for name, settings in self.stack.authorizers().items()
+            },
+            cors=cors,
+            invoke=self._functions.invoke,
+            otherwise=otherwise,
+        )
+        self._serve(
+            api.answer,
+            self._api_listener,
+            door=Door(origins=cors.get("allowOrigins", ()), page_port=_port(self._api_listener)),
+            limit=None if self._runtime.debug_port else _API_SECONDS,
+            log=lambda line: say(f"api | {line}"),
+        )
 
     def close(self) -> None:
         """Stop everything in order, the API first."""
         self._parts.close()
-
-    @property
-    def stack(self) -> "Stack":
-        """What the template came to."""
-        return self._created.stack
 
     @property
     def outputs(self) -> dict[str, str]:
@@ -168,15 +204,13 @@ class Offline:
 
     def client(self, service: Any) -> Any:
         """Return a boto3 client, whose calls of Cognito fire the pool's triggers."""
-        from sam_offline.cloud import client  # noqa: PLC0415
-
         return client(service, self.aws_url, self.region)
 
     def invoke(self, function: str, event: Any = None) -> Any:
         """Call a function by its logical id; what it returned, OfflineError if it failed."""
         if function not in self.stack.functions():
             raise OfflineError(f"The template has no function {function}.")
-        result = self._created.functions.invoke(function, event)
+        result = self._functions.invoke(function, event)
         if result.failed:
             kind, text = (result.payload.get(key) for key in ("errorType", "errorMessage"))
             raise OfflineError(f"{function} failed: {kind}: {text}")
@@ -184,7 +218,8 @@ class Offline:
 
     def drain(self, seconds: float = 60.0) -> None:
         """Return when every record that is in a stream was delivered; OfflineError if not so."""
-        if not self._created.drain(seconds):
+        deadline = time.monotonic() + seconds
+        if not all(r.drain(max(0.1, deadline - time.monotonic())) for r in self._readers):
             raise OfflineError(f"The streams were not delivered within {seconds:g} seconds.")
 
     def check(self) -> None:
@@ -215,19 +250,31 @@ class Offline:
         `sam` resolves less of the template than this program does. For nobody else's eyes: there
         may be a password in it.
         """
-        port = self._aws_listener.getsockname()[1]
-        here = {"AWS_ENDPOINT_URL": f"http://{HOST}:{port}", **variables}
+        here = {"AWS_ENDPOINT_URL": f"http://{HOST}:{_port(self._aws_listener)}", **variables}
         environments = {
             name: {key: here.get(key, value) for key, value in function.environment.items()}
             for name, function in self.stack.functions().items()
         }
         self.state.publish("sam-env.json", environments, mode=0o600)
 
-    @property
-    def _created(self) -> "Cloud":
-        if self._cloud is None:
-            raise OfflineError("The application has not been created yet.")
-        return self._cloud
+    def _present_stream(self, stream_arn: str) -> str:
+        """The stream of a table that may have been made anew since the stack was."""
+        name = stream_arn.split("/")[1]
+        table = self.engine.client("dynamodb").describe_table(TableName=name)["Table"]
+        return str(table["LatestStreamArn"])
+
+    def _serve(self, handler: Handler, *listeners: socket.socket, **settings: Any) -> None:
+        server = HttpServer(handler, *listeners, **settings)
+        self._parts.callback(server.stop)
+        server.start()
+
+    def _stop_streams(self) -> None:
+        try:
+            self.drain(_DRAIN_SECONDS)
+        except OfflineError:
+            say("local: stopped before every record of the stream was delivered")
+        for reader in self._readers:
+            reader.stop()
 
     def _take(self, host: str, port: int, variable: str) -> socket.socket:
         return self._parts.enter_context(bind(host, port, variable))
@@ -238,6 +285,10 @@ class Offline:
         state.acquire()
         self._parts.callback(state.release)
         return state
+
+
+def _port(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
 
 
 def _url(listener: socket.socket) -> str:

@@ -3,12 +3,11 @@
 The engine behind it fires no triggers itself.
 """
 
-import contextlib
 import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -18,12 +17,14 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.model import OperationNotFoundError, ServiceModel
 from botocore.validate import ParamValidator
+from starlette.requests import Request
+from starlette.responses import Response
 
 from sam_offline.console import say
 from sam_offline.doors import is_engines_own
 from sam_offline.functions import Functions
 from sam_offline.ministack import CREDENTIALS
-from sam_offline.server import Answer, Request
+from sam_offline.server import message
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -35,38 +36,39 @@ _PER_CONNECTION = {
     *("connection", "content-encoding", "content-length", "date", "keep-alive", "server"),
     *("te", "trailer", "transfer-encoding", "upgrade"),
 }
-_FORBIDDEN = Answer.json(403, '{"message":"Forbidden"}')
-# As Cognito says it; the engine takes it for a failure of its own.
-_NO_INPUT = Answer.json(
-    400, '{"__type": "SerializationException", "message": "The input is no JSON object."}'
-)
 _COGNITO = "AWSCognitoIdentityProviderService"
 # Calls after which the pool sends a message, whose text the terminal then shows.
 _SENDS_MAIL = {
     *("AdminCreateUser", "AdminResetUserPassword", "ForgotPassword", "ResendConfirmationCode"),
     *("SignUp", "GetUserAttributeVerificationCode", "UpdateUserAttributes"),
 }
-# Calls that may end in tokens: for a password, or for the answer to what the pool asked then.
-_SIGNS_IN = {
-    *("InitiateAuth", "AdminInitiateAuth"),
-    *("RespondToAuthChallenge", "AdminRespondToAuthChallenge"),
+# Calls that fire a trigger before they are made: when it fails, they are not.
+_BEFORE = {"SignUp": "PreSignUp_SignUp", "AdminCreateUser": "PreSignUp_AdminCreateUser"}
+# Calls that fire one when they have succeeded: its failure is reported, and nobody gets tokens.
+_AFTER = {
+    "ConfirmSignUp": "PostConfirmation_ConfirmSignUp",
+    "AdminConfirmSignUp": "PostConfirmation_ConfirmSignUp",
+    "ConfirmForgotPassword": "PostConfirmation_ConfirmForgotPassword",
+    # These may end in tokens: for a password, or for the answer to what the pool asked then.
+    "InitiateAuth": "PostAuthentication_Authentication",
+    "AdminInitiateAuth": "PostAuthentication_Authentication",
+    "RespondToAuthChallenge": "PostAuthentication_Authentication",
+    "AdminRespondToAuthChallenge": "PostAuthentication_Authentication",
 }
 # Cognito waits five seconds for a trigger.
 _TRIGGER_SECONDS = 5.0
 
-Forward = Callable[[], Answer]
-
 
 class _RefusedError(Exception):
-    """A trigger failed; `answer` is what Cognito says to the caller then."""
+    """What Cognito says to the caller when it refuses a call."""
 
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        body = json.dumps({"__type": kind, "message": message})
-        self.answer = Answer(
-            status=400,
-            body=body.encode(),
-            headers=[("content-type", "application/x-amz-json-1.1"), ("x-amzn-errortype", kind)],
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.answer = Response(
+            json.dumps({"__type": kind, "message": text}),
+            400,
+            {"x-amzn-errortype": kind},
+            "application/x-amz-json-1.1",
         )
 
 
@@ -90,96 +92,52 @@ class Triggers:
         self._client_id = client_id
         self._region = region
 
-    def around(self, action: str, data: dict[str, Any], forward: Forward) -> Answer:
-        """Make a call of the pool with the triggers that belong to it, before or after."""
-        hook = {
-            "SignUp": self._sign_up,
-            "AdminCreateUser": self._admin_create_user,
-            "ConfirmSignUp": self._confirm_sign_up,
-            "AdminConfirmSignUp": self._confirm_sign_up,
-            "ConfirmForgotPassword": self._confirm_forgot_password,
-            **dict.fromkeys(_SIGNS_IN, self._sign_in),
-        }.get(action)
-        ours = {self._pool_id, self._client_id}
-        try:
-            _require_well_formed(self._cognito.meta.service_model, action, data)
-            is_ours = ours.intersection({data.get("UserPoolId"), data.get("ClientId")})
-            return hook(data, forward) if hook and is_ours else forward()
-        except _RefusedError as refused:
-            return refused.answer
-
-    def _sign_up(self, data: dict[str, Any], forward: Forward) -> Answer:
-        """PreSignUp, then the call: a trigger that fails leaves no user.
-
-        `userName` is a uuid as in the cloud, yet not the one that the engine then makes.
-        """
-        wishes = self._pre_sign_up("PreSignUp_SignUp", data)
+    def around(
+        self, action: str, data: dict[str, Any], forward: Callable[[], Response]
+    ) -> Response:
+        """Make a call of Cognito with the triggers that belong to it, before or after."""
+        _require_well_formed(self._cognito.meta.service_model, action, data)
+        if not {self._pool_id, self._client_id} & {data.get("UserPoolId"), data.get("ClientId")}:
+            return forward()
+        if action in _BEFORE and data.get("MessageAction") != "RESEND":
+            self._before(_BEFORE[action], data)
         answer = forward()
-        if answer.status != httpx.codes.OK or not wishes.get("autoConfirmUser"):
-            return answer
-        user = json.loads(answer.body)["UserSub"]
-        if wishes.get("autoVerifyEmail"):
-            self._verify_email(user)
-        self._cognito.admin_confirm_sign_up(UserPoolId=self._pool_id, Username=user)
-        self._with_user("PostConfirmation_ConfirmSignUp", user, data)
-        return Answer.json(200, json.dumps({"UserConfirmed": True, "UserSub": user}))
-
-    def _admin_create_user(self, data: dict[str, Any], forward: Forward) -> Answer:
-        if data.get("MessageAction") != "RESEND":
-            self._pre_sign_up("PreSignUp_AdminCreateUser", data)
-        return forward()
-
-    def _confirm_sign_up(self, data: dict[str, Any], forward: Forward) -> Answer:
-        """The call, then PostConfirmation: its failure is reported, yet the user is confirmed."""
-        answer = forward()
-        if answer.status == httpx.codes.OK:
-            if "ConfirmationCode" in data:
-                self._verify_email(data["Username"])
-            self._with_user("PostConfirmation_ConfirmSignUp", data["Username"], data)
+        if action in _AFTER and answer.status_code == httpx.codes.OK:
+            self._after(_AFTER[action], data, json.loads(bytes(answer.body)))
         return answer
 
-    def _confirm_forgot_password(self, data: dict[str, Any], forward: Forward) -> Answer:
-        answer = forward()
-        if answer.status == httpx.codes.OK:
-            self._with_user("PostConfirmation_ConfirmForgotPassword", data["Username"], data)
-        return answer
-
-    def _sign_in(self, data: dict[str, Any], forward: Forward) -> Answer:
-        """The call, then PostAuthentication: when that fails, nobody gets the tokens.
-
-        Tokens that a refresh token is given for are no sign-in.
-        """
-        answer = forward()
-        given = data.get("AuthParameters") or data.get("ChallengeResponses") or {}
-        if "USERNAME" in given and (_parsed(answer.body) or {}).get("AuthenticationResult"):
-            name = given["USERNAME"]
-            self._with_user("PostAuthentication_Authentication", name, data, newDeviceUsed=False)
-        return answer
-
-    def _pre_sign_up(self, source: str, data: dict[str, Any]) -> dict[str, Any]:
-        attributes = _pairs(data, "UserAttributes")
+    def _before(self, source: str, data: dict[str, Any]) -> None:
+        """`userName` is a uuid as in the cloud, yet not the one that the engine then makes."""
         # People sign up by e-mail address; Cognito makes it an attribute.
-        attributes.setdefault("email", data.get("Username", ""))
-        validation = _pairs(data, "ValidationData")
-        request = {"userAttributes": attributes, "validationData": validation}
+        attributes = {"email": data.get("Username", "")} | _pairs(data.get("UserAttributes", []))
+        request = {
+            "userAttributes": attributes,
+            "validationData": _pairs(data.get("ValidationData", [])),
+        }
         response = {"autoConfirmUser": False, "autoVerifyEmail": False, "autoVerifyPhone": False}
-        return self._fire(source, str(uuid.uuid4()), data, request, response)
+        self._fire(source, str(uuid.uuid4()), data, request, response)
 
-    def _with_user(self, source: str, username: str, data: dict[str, Any], **more: Any) -> None:
-        """Call the function of a trigger that is given the user as the pool has them."""
-        user = self._cognito.admin_get_user(UserPoolId=self._pool_id, Username=username)
-        attributes = {entry["Name"]: entry.get("Value", "") for entry in user["UserAttributes"]}
-        attributes["cognito:user_status"] = user["UserStatus"]
-        request = {"userAttributes": attributes, **more}
+    def _after(self, source: str, data: dict[str, Any], answer: dict[str, Any]) -> None:
+        request: dict[str, Any] = {}
+        name = data.get("Username", "")
+        if source == "PostAuthentication_Authentication":
+            given = data.get("AuthParameters") or data.get("ChallengeResponses") or {}
+            # Tokens that a refresh token is given for are no sign-in.
+            if "USERNAME" not in given or not answer.get("AuthenticationResult"):
+                return
+            name = given["USERNAME"]
+            request["newDeviceUsed"] = False
+        if source == "PostConfirmation_ConfirmSignUp" and "ConfirmationCode" in data:
+            # A code that came by e-mail proves the address; the engine does not note it.
+            self._cognito.admin_update_user_attributes(
+                UserPoolId=self._pool_id,
+                Username=name,
+                UserAttributes=[{"Name": "email_verified", "Value": "true"}],
+            )
+        user = self._cognito.admin_get_user(UserPoolId=self._pool_id, Username=name)
+        attributes = _pairs(user["UserAttributes"])
+        request["userAttributes"] = attributes | {"cognito:user_status": user["UserStatus"]}
         self._fire(source, user["Username"], data, request, {})
-
-    def _verify_email(self, username: str) -> None:
-        """A code that came by e-mail proves the address; the engine does not note it."""
-        self._cognito.admin_update_user_attributes(
-            UserPoolId=self._pool_id,
-            Username=username,
-            UserAttributes=[{"Name": "email_verified", "Value": "true"}],
-        )
 
     def _fire(
         self,
@@ -188,11 +146,11 @@ class Triggers:
         data: dict[str, Any],
         request: dict[str, Any],
         response: dict[str, Any],
-    ) -> dict[str, Any]:
-        """Call the trigger's function, if the pool has one; its `response` part."""
+    ) -> None:
+        """Call the trigger's function, if the pool has one."""
         trigger = source.partition("_")[0]
         if trigger not in self._names:
-            return response
+            return
         if "ClientMetadata" in data:
             request = {**request, "clientMetadata": data["ClientMetadata"]}
         event = {
@@ -210,14 +168,12 @@ class Triggers:
         }
         result = self._functions.invoke(self._names[trigger], event, limit=_TRIGGER_SECONDS)
         if result.failed:
-            message = str(result.payload.get("errorMessage")).removesuffix(".")
+            text = str(result.payload.get("errorMessage")).removesuffix(".")
             raise _RefusedError(
-                "UserLambdaValidationException", f"{trigger} failed with error {message}."
+                "UserLambdaValidationException", f"{trigger} failed with error {text}."
             )
         if not isinstance(result.payload, dict) or "response" not in result.payload:
             raise _RefusedError("InvalidLambdaResponseException", "Unrecognizable lambda output")
-        returned: dict[str, Any] = result.payload["response"] or {}
-        return returned
 
 
 class AwsEndpoint:
@@ -239,97 +195,94 @@ class AwsEndpoint:
         )
         self._shown: set[str] = set()
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request, body: bytes) -> Response:
         """Answer one call; of a page, which the server let in, Cognito's only."""
-        if is_engines_own(request.path):
-            return _FORBIDDEN
-        origin = request.header("origin")
-        if origin is None:
-            return self._answer(request)
+        service, _, action = request.headers.get("x-amz-target", "").partition(".")
+        origin = request.headers.get("origin")
         # What headers the page will send stands in its question; what it asks for does not.
-        is_preflight = request.method == "OPTIONS"
-        if not (is_preflight or (request.header("x-amz-target") or "").startswith(f"{_COGNITO}.")):
-            return _FORBIDDEN
-        answer = Answer(status=204) if is_preflight else self._answer(request)
-        asked = request.header("access-control-request-headers")
-        cors = {
-            "access-control-allow-origin": origin,
-            "vary": "origin",
-            **({"access-control-allow-headers": asked} if is_preflight and asked else {}),
-        }
-        return replace(answer, headers=[*answer.headers, *cors.items()])
-
-    def _answer(self, request: Request) -> Answer:
-        service, _, action = (request.header("x-amz-target") or "").partition(".")
-        if service != _COGNITO:
-            return self._forward(request)
-        data = _parsed(request.body)
-        if data is None:
-            return _NO_INPUT
-        if data != json.loads(request.body):
-            request = replace(request, body=json.dumps(data).encode())
-        answer = self._triggers.around(action, data, lambda: self._forward(request))
-        if action in _SENDS_MAIL and answer.status == httpx.codes.OK:
-            self._show_mail()
+        is_preflight = origin is not None and request.method == "OPTIONS"
+        may_be_a_page = is_preflight or service == _COGNITO
+        if is_engines_own(request.scope["path"]) or not (origin is None or may_be_a_page):
+            return message(403, "Forbidden")
+        if is_preflight:
+            answer = Response(status_code=204)
+        elif service == _COGNITO:
+            answer = self._answer_cognito(action, request, body)
+        else:
+            answer = self._forward(request, body)
+        if origin is not None:
+            answer.headers["access-control-allow-origin"] = origin
+            answer.headers["vary"] = "origin"
+        asked = request.headers.get("access-control-request-headers")
+        if is_preflight and asked:
+            answer.headers["access-control-allow-headers"] = asked
         return answer
 
     def close(self) -> None:
         """Close the connections to the engine."""
         self._client.close()
 
-    def _forward(self, request: Request) -> Answer:
-        query = f"?{request.query}" if request.query else ""
-        # The Host header stays: it is part of what the caller signed.
-        headers = [pair for pair in request.headers if pair[0] not in _PER_CONNECTION | {"origin"}]
-        if self._sign_for:
-            headers = _signed(request, headers, self._sign_for)
+    def _answer_cognito(self, action: str, request: Request, body: bytes) -> Response:
         try:
-            response = self._client.request(
-                request.method,
-                f"{self._engine_url}{request.path}{query}",
-                headers=headers,
-                content=request.body,
-            )
+            data = _parsed(body)
+            # As it came where it says the same: a call may be signed.
+            body = body if data == json.loads(body) else json.dumps(data).encode()
+            return self._triggers.around(action, data, lambda: self._forward(request, body))
+        except _RefusedError as refused:
+            return refused.answer
+        finally:
+            if action in _SENDS_MAIL:
+                self._show_mail()
+
+    def _forward(self, request: Request, body: bytes) -> Response:
+        # The Host header stays: it is part of what the caller signed.
+        left_out = _PER_CONNECTION | {"origin"}
+        headers = [pair for pair in request.headers.items() if pair[0] not in left_out]
+        query = request.scope["query_string"].decode("latin-1")
+        if self._sign_for:
+            headers = _signed(request, headers, body, self._sign_for)
+        path = request.scope["raw_path"].decode("latin-1")
+        url = f"{self._engine_url}{path}{'?' if query else ''}{query}"
+        try:
+            response = self._client.request(request.method, url, headers=headers, content=body)
         except httpx.TransportError as error:
-            return Answer.json(503, json.dumps({"message": f"The AWS engine failed: {error}"}))
-        return Answer(
-            status=response.status_code,
-            body=response.content,
-            headers=[
-                (name, value)
-                for name, value in response.headers.multi_items()
-                # The engine would let every page in.
-                if name.lower() not in _PER_CONNECTION
-                and not name.lower().startswith("access-control-")
-            ],
-        )
+            return message(503, f"The AWS engine failed: {error}")
+        kept = {
+            name: value
+            for name, value in response.headers.items()
+            # The engine would let every page in.
+            if name not in _PER_CONNECTION and not name.startswith("access-control-")
+        }
+        return Response(response.content, response.status_code, kept)
 
     def _show_mail(self) -> None:
         """Print what the pool sent."""
-        with contextlib.suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError):
             sent = self._client.get(f"{self._engine_url}/_ministack/ses/messages").json()
-            for message in (entry for entries in sent["messages"].values() for entry in entries):
-                if message["MessageId"] not in self._shown:
-                    self._shown.add(message["MessageId"])
-                    text = message["BodyText"] or message["BodyHtml"]
-                    say(f"local: e-mail to {', '.join(message['To'])}: {text}")
+            for mail in (entry for entries in sent["messages"].values() for entry in entries):
+                if mail["MessageId"] not in self._shown:
+                    self._shown.add(mail["MessageId"])
+                    text = mail["BodyText"] or mail["BodyHtml"]
+                    say(f"local: e-mail to {', '.join(mail['To'])}: {text}")
 
 
 _SIGNED_WITH = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
 _SIGNATURE = {"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
 
 
-def _signed(request: Request, headers: list[tuple[str, str]], region: str) -> list[tuple[str, str]]:
+def _signed(
+    request: Request, headers: list[tuple[str, str]], body: bytes, region: str
+) -> list[tuple[str, str]]:
     """The headers with the local keys' signature for the region in place of any other."""
-    signed = _SIGNED_WITH.match(request.header("authorization") or "")
+    signed = _SIGNED_WITH.match(request.headers.get("authorization", ""))
     key, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
     if not signed or (signed[1], signed[2]) == (key, region):
         return headers
     call = AWSRequest(
         method=request.method,
-        url=f"http://{request.header('host')}{request.path}",
-        params=dict(parse_qsl(request.query, keep_blank_values=True)),
-        data=request.body,
+        url=f"http://{request.headers['host']}{request.scope['raw_path'].decode('latin-1')}",
+        params=dict(parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True)),
+        data=body,
         headers={name: value for name, value in headers if name not in _SIGNATURE},
     )
     SigV4Auth(Credentials(key, secret), signed[3], region).add_auth(call)
@@ -341,34 +294,33 @@ def _require_well_formed(service: ServiceModel, action: str, data: dict[str, Any
 
     Names that the description does not have are left to the engine, as AWS ignores them.
     """
-    try:
-        shape = service.operation_model(action).input_shape
-    except OperationNotFoundError:  # the engine refuses it
-        return
-    if shape is None:
-        return
-    given = {name: value for name, value in data.items() if name in shape.members}
-    errors = ParamValidator().validate(given, shape)
-    if errors.has_errors():
-        report = errors.generate_report()
-        is_of_type = "Invalid type for parameter" in report
-        kind = "SerializationException" if is_of_type else "InvalidParameterException"
-        raise _RefusedError(kind, report)
+    with suppress(OperationNotFoundError):  # the engine refuses it
+        shape: Any = service.operation_model(action).input_shape
+        given = {name: value for name, value in data.items() if name in shape.members}
+        errors = ParamValidator().validate(given, shape)
+        if errors.has_errors():
+            report = errors.generate_report()
+            is_of_type = "Invalid type for parameter" in report
+            kind = "SerializationException" if is_of_type else "InvalidParameterException"
+            raise _RefusedError(kind, report)
 
 
-def _pairs(data: dict[str, Any], name: str) -> dict[str, str]:
-    """The names and values in a call."""
-    return {entry["Name"]: entry.get("Value", "") for entry in data.get(name, [])}
+def _pairs(entries: Any) -> dict[str, str]:
+    """Cognito's lists of Name and Value as a dictionary."""
+    return {entry["Name"]: entry.get("Value", "") for entry in entries}
 
 
-def _parsed(body: bytes) -> dict[str, Any] | None:
-    """The object in a body, where null is as good as nothing, as for AWS; None without one."""
-    with contextlib.suppress(ValueError):
-        data = json.loads(body, object_pairs_hook=_not_null)
+def _parsed(body: bytes) -> dict[str, Any]:
+    """The object in a body, where null is as good as nothing, as for AWS.
+
+    The engine takes what has none for a failure of its own.
+    """
+
+    def without_null(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        return {name: value for name, value in pairs if value is not None}
+
+    with suppress(ValueError):
+        data = json.loads(body, object_pairs_hook=without_null)
         if isinstance(data, dict):
             return data
-    return None
-
-
-def _not_null(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: value for name, value in pairs if value is not None}
+    raise _RefusedError("SerializationException", "The input is no JSON object.")

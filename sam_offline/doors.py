@@ -6,6 +6,7 @@ but the name stands in the Host header. Only the standard library: the AWS engin
 """
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -21,7 +22,7 @@ _PRIVATE = (".localhost", ".local", ".internal")
 class Door:
     """Lets in whoever is no page; pages of `origins` ("*" for all) and of our own `page_port`."""
 
-    origins: tuple[str, ...] = ()
+    origins: Sequence[str] = ()
     page_port: int | None = None
 
     def refusal(self, host: str | None, origin: str | None) -> str | None:

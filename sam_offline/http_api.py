@@ -4,7 +4,6 @@ Only what the template says is served: its routes, its authorizer, its CORS sett
 """
 
 import base64
-import binascii
 import json
 import re
 import time
@@ -12,38 +11,46 @@ import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from sam_offline.authorizer import JwtAuthorizer, UnauthorizedError, claims_as_strings
 from sam_offline.functions import Result
-from sam_offline.server import Answer, Handler, Request
-from sam_offline.stack import Cors, Route
+from sam_offline.server import Handler, message
+from sam_offline.stack import Route, text_of
 from sam_offline.template import ACCOUNT
 
-__all__ = ["NOT_FOUND", "SERVICE_UNAVAILABLE", "TIMEOUT_SECONDS", "TOO_LARGE", "HttpApi"]
-
-# The gateway's own limit for an integration, and what it answers by itself.
-TIMEOUT_SECONDS = 30.0
-SERVICE_UNAVAILABLE = Answer.json(503, '{"message":"Service Unavailable"}')
-TOO_LARGE = Answer.json(413, '{"message":"Request Entity Too Large"}')
-NOT_FOUND = Answer.json(404, '{"message":"Not Found"}')
-_FORBIDDEN = Answer.json(403, '{"message":"Forbidden"}')
-_UNAUTHORIZED = Answer.json(401, '{"message":"Unauthorized"}', ("www-authenticate", "Bearer"))
-_SERVER_ERROR = Answer.json(500, '{"message":"Internal Server Error"}')
+__all__ = ["HttpApi"]
 
 # Bodies of these types reach a function as text, all others in base64.
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)", re.IGNORECASE)
+# Which of the API's CORS settings stand in the answer to a preflight, and in all others.
+_IN_PREFLIGHT = {
+    "allowCredentials": "access-control-allow-credentials",
+    "allowMethods": "access-control-allow-methods",
+    "allowHeaders": "access-control-allow-headers",
+    "maxAge": "access-control-max-age",
+}
+_IN_ANSWER = {
+    "allowCredentials": "access-control-allow-credentials",
+    "exposeHeaders": "access-control-expose-headers",
+}
 
 
 class HttpApi:
-    """`invoke` calls a function by name with an event; `otherwise` answers what no route has."""
+    """`invoke` calls a function by name with an event; `cors` are the settings by AWS's names.
+
+    `otherwise` answers what no route has.
+    """
 
     def __init__(
         self,
         *,
         routes: tuple[Route, ...],
         authorizers: Mapping[str, JwtAuthorizer],
-        cors: Cors | None,
+        cors: Mapping[str, Any],
         invoke: Callable[[str, Any], Result],
         otherwise: Handler | None = None,
     ) -> None:
@@ -53,114 +60,112 @@ class HttpApi:
         self._authorizers = authorizers
         self._cors = cors
         self._invoke = invoke
-        self._otherwise = otherwise or (lambda _request: NOT_FOUND)
+        self._otherwise = otherwise or (lambda _request, _body: message(404, "Not Found"))
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request, body: bytes) -> Response:
         """Answer one request; whatever a function does, the caller gets an HTTP answer."""
         if self._cors and request.method == "OPTIONS":
-            return Answer(status=204, headers=self._preflight(self._cors, request))
-        answer = self._route(request)
-        return Answer(
-            status=answer.status,
-            body=answer.body,
-            headers=[
-                # What a function says about origins is replaced by the API's own settings.
-                *(h for h in answer.headers if not h[0].lower().startswith("access-control-")),
-                *self._allow_origin(self._cors, request),
-                ("apigw-requestid", uuid.uuid4().hex[:16]),
-            ],
-        )
+            asked = "access-control-request-method" in request.headers
+            return Response(
+                status_code=204, headers=self._cors_headers(request, _IN_PREFLIGHT) if asked else {}
+            )
+        response = self._route(request, body)
+        response.headers.update(self._cors_headers(request, _IN_ANSWER))
+        response.headers["apigw-requestid"] = uuid.uuid4().hex[:16]
+        return response
 
-    def _route(self, request: Request) -> Answer:
+    def _route(self, request: Request, body: bytes) -> Response:
+        # Still percent-encoded: a slash that is part of a value ends no segment.
+        path = request.scope["raw_path"].decode()
         for pattern, route in self._routes:
-            match = pattern.fullmatch(request.path)
+            match = pattern.fullmatch(path)
             if match and route.method in {request.method, "ANY"}:
                 break
         else:
-            return self._otherwise(request)
+            return self._otherwise(request, body)
+        headers = {name: ",".join(request.headers.getlist(name)) for name in request.headers}
         claims = None
         if route.authorizer:
             authorizer = self._authorizers[route.authorizer]
             try:
-                claims = authorizer.claims(request.header(authorizer.header))
+                claims = authorizer.claims(headers.get(authorizer.header))
             except UnauthorizedError:
-                return _UNAUTHORIZED
+                return message(401, "Unauthorized", **{"www-authenticate": "Bearer"})
             granted = str(claims.get("scope", "")).split()
             if route.scopes and not set(route.scopes).intersection(granted):
-                return _FORBIDDEN
+                return message(403, "Forbidden")
         variables = {name: unquote(value) for name, value in match.groupdict().items()}
-        result = self._invoke(route.function, _event(request, route, variables, claims))
-        return _SERVER_ERROR if result.failed else _converted(result.payload)
+        event = _event(request, headers, body, route, variables)
+        if claims is not None:
+            jwt = {"claims": claims_as_strings(claims), "scopes": None}
+            event["requestContext"]["authorizer"] = {"jwt": jwt}
+        result = self._invoke(route.function, event)
+        try:
+            if not result.failed:
+                return _response(result.payload)
+        except (AttributeError, TypeError, ValueError):
+            pass  # it is no answer
+        return message(500, "Internal Server Error")
 
-    def _preflight(self, cors: Cors, request: Request) -> list[tuple[str, str]]:
-        headers = self._allow_origin(cors, request)
-        if not headers or not request.header("access-control-request-method"):
-            return []
-        headers = [header for header in headers if header[0] != "access-control-expose-headers"]
-        headers.append(("access-control-allow-methods", ",".join(cors.methods)))
-        headers.append(("access-control-allow-headers", ",".join(cors.headers)))
-        if cors.max_age is not None:
-            headers.append(("access-control-max-age", str(cors.max_age)))
-        return headers
-
-    @staticmethod
-    def _allow_origin(cors: Cors | None, request: Request) -> list[tuple[str, str]]:
-        origin = request.header("origin")
-        if not cors or not origin or not {origin, "*"}.intersection(cors.origins):
-            return []
-        headers = [("access-control-allow-origin", "*" if "*" in cors.origins else origin)]
-        if cors.credentials:
-            headers.append(("access-control-allow-credentials", "true"))
-        if cors.exposed:
-            headers.append(("access-control-expose-headers", ",".join(cors.exposed)))
-        return headers
+    def _cors_headers(self, request: Request, settings: Mapping[str, str]) -> dict[str, str]:
+        origin = request.headers.get("origin")
+        allowed = self._cors.get("allowOrigins", ())
+        if origin is None or not {origin, "*"}.intersection(allowed):
+            return {}
+        return {
+            "access-control-allow-origin": "*" if "*" in allowed else origin,
+            **{
+                header: text_of(self._cors[name])
+                for name, header in settings.items()
+                if name in self._cors
+            },
+        }
 
 
 def _pattern(path: str) -> re.Pattern[str]:
     """A template's path as an expression: {name} is one segment, {name+} the rest."""
-    parts = re.split(r"(\{[^}]+\})", path)
-    return re.compile(
-        "".join(
-            f"(?P<{part[1:-1].rstrip('+')}>{'.+' if part.endswith('+}') else '[^/]+'})"
-            if part.startswith("{")
-            else re.escape(part)
-            for part in parts
-        )
-    )
+
+    def variable(match: re.Match[str]) -> str:
+        return f"(?P<{match[1]}>{'.+' if match[2] else '[^/]+'})"
+
+    return re.compile(re.sub(r"\\{(\w+)(\\\+)?\\}", variable, re.escape(path)))
 
 
 def _event(
-    request: Request, route: Route, variables: dict[str, str], claims: dict[str, Any] | None
+    request: Request,
+    headers: dict[str, str],
+    body: bytes,
+    route: Route,
+    variables: dict[str, str],
 ) -> dict[str, Any]:
     """A payload of format 2.0; what the request does not have is absent, as in the cloud."""
     now = time.time()
-    host = request.header("host") or ""
-    path = unquote(request.path)
-    names = dict.fromkeys(name for name, _ in request.headers)
-    headers = {name: request.header(name) or "" for name in names if name != "cookie"}
+    host, _, port = headers.get("host", "").partition(":")
+    source_ip = request.client.host if request.client else "127.0.0.1"
+    cookies = [part.strip() for part in headers.pop("cookie", "").split(";") if part.strip()]
     key = f"{route.method} {route.path}"
     event: dict[str, Any] = {
         "version": "2.0",
         "routeKey": key,
-        "rawPath": path,
-        "rawQueryString": request.query,
+        "rawPath": request.scope["path"],
+        "rawQueryString": request.scope["query_string"].decode("latin-1"),
         "headers": {
             **headers,
-            "x-forwarded-for": request.source_ip,
-            "x-forwarded-port": host.partition(":")[2] or "80",
+            "x-forwarded-for": source_ip,
+            "x-forwarded-port": port or "80",
             "x-forwarded-proto": "http",
         },
         "requestContext": {
             "accountId": ACCOUNT,
             "apiId": "local",
-            "domainName": host.partition(":")[0],
+            "domainName": host,
             "domainPrefix": host.partition(".")[0],
             "http": {
                 "method": request.method,
-                "path": path,
-                "protocol": request.protocol,
-                "sourceIp": request.source_ip,
-                "userAgent": request.header("user-agent") or "",
+                "path": request.scope["path"],
+                "protocol": f"HTTP/{request.scope['http_version']}",
+                "sourceIp": source_ip,
+                "userAgent": headers.get("user-agent", ""),
             },
             "requestId": uuid.uuid4().hex[:16],
             "routeKey": key,
@@ -170,54 +175,47 @@ def _event(
         },
         "isBase64Encoded": False,
     }
-    if claims is not None:
-        event["requestContext"]["authorizer"] = {
-            "jwt": {"claims": claims_as_strings(claims), "scopes": None}
-        }
     if variables:
         event["pathParameters"] = variables
-    if request.query:
-        query: dict[str, str] = {}
-        for name, value in parse_qsl(request.query, keep_blank_values=True):
-            query[name] = f"{query[name]},{value}" if name in query else value
-        event["queryStringParameters"] = query
-    cookies = [part.strip() for part in (request.header("cookie") or "").split(";") if part.strip()]
+    if request.query_params:
+        query = request.query_params
+        event["queryStringParameters"] = {name: ",".join(query.getlist(name)) for name in query}
     if cookies:
         event["cookies"] = cookies
-    if request.body:
-        event["body"], event["isBase64Encoded"] = _event_body(request)
+    if body:
+        event["body"], event["isBase64Encoded"] = _event_body(headers.get("content-type"), body)
     return event
 
 
-def _event_body(request: Request) -> tuple[str, bool]:
-    kind = (request.header("content-type") or "text/plain").partition(";")[0].strip()
-    if _TEXT.fullmatch(kind):
+def _event_body(content_type: str | None, body: bytes) -> tuple[str, bool]:
+    if _TEXT.fullmatch((content_type or "text/plain").partition(";")[0].strip()):
         try:
-            return request.body.decode(), False
+            return body.decode(), False
         except UnicodeDecodeError:
             pass  # not text, whatever it is called
-    return base64.b64encode(request.body).decode(), True
+    return base64.b64encode(body).decode(), True
 
 
-def _converted(payload: Any) -> Answer:
-    """A function's return value as an HTTP answer; what is no such value becomes the body."""
+def _response(payload: Any) -> Response:
+    """A function's return value as an HTTP answer; what is no such value becomes the body.
+
+    What it says about origins is left out: the API's own settings do that.
+    """
     if not isinstance(payload, dict) or "statusCode" not in payload:
-        return Answer.json(200, json.dumps(payload))
+        return Response(json.dumps(payload), media_type="application/json")
     body = payload.get("body") or ""
-    headers = {str(name).lower(): value for name, value in (payload.get("headers") or {}).items()}
-    headers.setdefault("content-type", "text/plain;charset=UTF-8")
-    try:
-        encoded = payload.get("isBase64Encoded") is True
-        return Answer(
-            status=int(payload["statusCode"]),
-            body=base64.b64decode(body, validate=True) if encoded else body.encode(),
-            headers=[
-                *((name, _header(value)) for name, value in headers.items()),
-                *(("set-cookie", _header(cookie)) for cookie in payload.get("cookies") or ()),
-            ],
-        )
-    except (AttributeError, TypeError, ValueError, binascii.Error):
-        return _SERVER_ERROR
+    headers = {
+        name.lower(): _header(value) for name, value in (payload.get("headers") or {}).items()
+    }
+    kept = {name: text for name, text in headers.items() if not name.startswith("access-control-")}
+    response = Response(
+        base64.b64decode(body, validate=True) if payload.get("isBase64Encoded") is True else body,
+        int(payload["statusCode"]),
+        {"content-type": "text/plain;charset=UTF-8", **kept},
+    )
+    for cookie in payload.get("cookies") or ():
+        response.headers.append("set-cookie", _header(cookie))
+    return response
 
 
 def _header(value: Any) -> str:
@@ -225,5 +223,4 @@ def _header(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value)
     if "\r" in text or "\n" in text:
         raise ValueError("a header has one line")
-    text.encode("latin-1")
     return text

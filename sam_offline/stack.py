@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Authorizer",
-    "Cors",
     "Function",
     "Route",
     "Stack",
@@ -30,6 +29,7 @@ __all__ = [
     "bring_up",
     "make_table",
     "table_arguments",
+    "text_of",
 ]
 
 _STACK_NAME = "local"
@@ -72,18 +72,6 @@ class Authorizer:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cors:
-    """The API's answer to browsers; `max_age` in seconds."""
-
-    origins: tuple[str, ...]
-    methods: tuple[str, ...]
-    headers: tuple[str, ...]
-    exposed: tuple[str, ...]
-    max_age: int | None
-    credentials: bool
-
-
-@dataclass(frozen=True, kw_only=True)
 class StreamMapping:
     """An event source mapping; -1 stands for "without limit" where AWS has it so."""
 
@@ -98,7 +86,6 @@ class StreamMapping:
     bisect: bool = False
     retries: int = -1
     record_age_seconds: int = -1
-    parallelization: int = 1
     on_failure_arn: str | None = None
 
 
@@ -126,7 +113,7 @@ class Stack:
                 timeout=int(properties.get("Timeout", 3)),
                 memory=int(properties.get("MemorySize", 128)),
                 environment={
-                    key: _text(value)
+                    key: text_of(value)
                     for key, value in properties.get("Environment", {}).get("Variables", {}).items()
                 },
             )
@@ -161,20 +148,10 @@ class Stack:
             )
         return authorizers
 
-    def cors(self) -> Cors | None:
-        """The API's CORS settings, None without any."""
-        settings = self._api().get("x-amazon-apigateway-cors")
-        if not settings:
-            return None
-        age = settings.get("maxAge")
-        return Cors(
-            origins=tuple(settings.get("allowOrigins", ())),
-            methods=tuple(settings.get("allowMethods", ())),
-            headers=tuple(name.lower() for name in settings.get("allowHeaders", ())),
-            exposed=tuple(name.lower() for name in settings.get("exposeHeaders", ())),
-            max_age=None if age is None else int(age),
-            credentials=_true(settings.get("allowCredentials")),
-        )
+    def cors(self) -> dict[str, Any]:
+        """The API's CORS settings by AWS's names, but for those that are off; empty without any."""
+        settings = self._api().get("x-amazon-apigateway-cors", {})
+        return {name: value for name, value in settings.items() if value not in (False, "false")}
 
     def stream_mappings(self) -> tuple[StreamMapping, ...]:
         """The enabled event source mappings of DynamoDB streams."""
@@ -194,7 +171,7 @@ class Stack:
 
     def outputs(self) -> dict[str, str]:
         """The template's outputs, without those that name what is not served here."""
-        outputs = {name: _text(value) for name, value in self.resolved["outputs"].items()}
+        outputs = {name: text_of(value) for name, value in self.resolved["outputs"].items()}
         return {name: text for name, text in outputs.items() if UNSERVED not in text}
 
     def id_of(self, kind: str) -> str:
@@ -254,7 +231,6 @@ def _mapping(name: str, properties: Mapping[str, Any]) -> StreamMapping:
         bisect=_true(properties.get("BisectBatchOnFunctionError")),
         retries=int(properties.get("MaximumRetryAttempts", -1)),
         record_age_seconds=int(properties.get("MaximumRecordAgeInSeconds", -1)),
-        parallelization=int(properties.get("ParallelizationFactor", 1)),
         on_failure_arn=on_failure.get("Destination"),
     )
 
@@ -372,10 +348,10 @@ def _true(value: Any) -> bool:
     return value is True or value == "true"
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
     """A value as CloudFormation writes it into a string."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(map(_text, value))
+        return ",".join(map(text_of, value))
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,12 +1,11 @@
 """Plays the event source mappings: from the table's stream to the function, at least once.
 
-A thread for each mapping reads all shards of the stream, parents before their children, and
-calls the function with one batch at a time. What follows a call is decided in sam_offline.batches.
-The position is kept in memory: a new start begins at the mapping's starting position.
+A thread for each mapping reads the stream, which has one shard in this engine, and calls the
+function with one batch at a time. What follows a call is decided in sam_offline.batches. The
+position is kept in memory: a new start begins at the mapping's starting position.
 """
 
 import base64
-import functools
 import json
 import threading
 import time
@@ -14,7 +13,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.events.models import EventPattern
@@ -40,11 +39,14 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_sqs import SQSClient
 
-__all__ = ["Shard", "ShardReader", "StreamReader", "event_record", "failure_message", "matcher"]
+__all__ = ["Shard", "StreamReader", "event_record", "failure_message", "matcher"]
 
 _POLL_SECONDS = 0.25
-_NEW_SHARDS_SECONDS = 10.0
 _BACKOFF_SECONDS = (0.2, 10.0)
+
+
+class _StoppedError(Exception):
+    pass
 
 
 class StreamReader:
@@ -58,16 +60,15 @@ class StreamReader:
         streams: "DynamoDBStreamsClient",
         sqs: "SQSClient",
     ) -> None:
-        if mapping.parallelization != 1:
-            say(f"local: {mapping.name}: ParallelizationFactor is ignored, one batch at a time")
         self._mapping = mapping
         self._functions = functions
         self._streams = streams
         self._sqs = sqs
         self._matches = matcher(mapping.filters)
-        self._shards: dict[str, Shard] = {}
-        self._finished: set[str] = set()
-        self._looked = float("-inf")
+        self._shard = Shard(self._read, invoke=self._invoke, give_up=self._give_up, mapping=mapping)
+        self._shard_id = ""
+        self._iterator: str | None = None
+        self._last: str | None = None
         self._draining = threading.Event()
         self._stopped = threading.Event()
         # How often everything was found read and done.
@@ -100,8 +101,7 @@ class StreamReader:
         while not self._stopped.is_set():
             draining = self._draining.is_set()
             try:
-                self._look_for_shards(at_once=draining)
-                busy = [shard.step(draining=draining) for shard in list(self._shards.values())]
+                busy = self._shard.step(draining=draining)
                 trouble = 0
             except _StoppedError:
                 return
@@ -111,49 +111,43 @@ class StreamReader:
                     say(f"local: {self._mapping.name} cannot read the stream: {error}")
                 self._stopped.wait(_backoff(trouble))
                 continue
-            self._forget_finished_shards()
-            if any(busy):
+            if busy:
                 continue
-            if all(shard.empty for shard in self._shards.values()):
+            if self._shard.empty:
                 with self._rested:
                     self._rests += 1
                     self._rested.notify_all()
             self._stopped.wait(_POLL_SECONDS / 5 if draining else _POLL_SECONDS)
 
-    def _look_for_shards(self, *, at_once: bool) -> None:
-        if not at_once and time.monotonic() - self._looked < _NEW_SHARDS_SECONDS:
-            return
-        arn = self._mapping.stream_arn
-        found: dict[str, str | None] = {}
-        start: dict[str, Any] = {}
+    def _read(self) -> list[Record]:
+        """The next records that match, none when there are no new ones."""
         while True:
-            description = self._streams.describe_stream(StreamArn=arn, **start)["StreamDescription"]
-            found |= {s["ShardId"]: s.get("ParentShardId") for s in description["Shards"]}
-            if "LastEvaluatedShardId" not in description:
-                break
-            start = {"ExclusiveStartShardId": description["LastEvaluatedShardId"]}
-        # LATEST means the end of what was there at the start; shards that come later count whole.
-        first = self._looked == float("-inf")
-        position = self._mapping.starting_position if first else "TRIM_HORIZON"
-        self._finished &= set(found)
-        for shard_id, parent in found.items():
-            parent_done = parent not in found or parent in self._finished
-            if parent_done and shard_id not in self._shards and shard_id not in self._finished:
-                self._shards[shard_id] = Shard(
-                    ShardReader(self._streams, arn, shard_id, position, self._matches),
-                    invoke=self._invoke,
-                    give_up=functools.partial(self._give_up, shard_id),
-                    mapping=self._mapping,
-                )
-        self._looked = time.monotonic()
+            iterator = self._iterator or self._open()
+            # It lives for fifteen minutes: after a machine slept, the next call takes another one.
+            self._iterator = None
+            answer = self._streams.get_records(ShardIterator=iterator, Limit=1000)
+            self._iterator = answer.get("NextShardIterator")
+            arn = self._mapping.stream_arn
+            records = [event_record(dict(record), arn) for record in answer["Records"]]
+            if records:
+                self._last = sequence_number(records[-1])
+            matching = [record for record in records if self._matches(record)]
+            if matching or not records:
+                return matching
 
-    def _forget_finished_shards(self) -> None:
-        done = {shard_id for shard_id, shard in self._shards.items() if shard.finished}
-        for shard_id in done:
-            del self._shards[shard_id]
-        if done:
-            self._finished |= done
-            self._looked = min(self._looked, time.monotonic() - _NEW_SHARDS_SECONDS)
+    def _open(self) -> str:
+        arn = self._mapping.stream_arn
+        place: dict[str, Any] = {"ShardIteratorType": self._mapping.starting_position}
+        if self._last:
+            place = {
+                "ShardIteratorType": "AFTER_SEQUENCE_NUMBER",
+                "SequenceNumber": self._last,
+            }
+        (shard,) = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        self._shard_id = shard["ShardId"]
+        return self._streams.get_shard_iterator(
+            StreamArn=arn, ShardId=self._shard_id, **cast("Any", place)
+        )["ShardIterator"]
 
     def _invoke(self, batch: Batch) -> Result:
         event = {"Records": list(batch.records)}
@@ -162,7 +156,7 @@ class StreamReader:
             raise _StoppedError  # the worker may have been ended; that is no failure of the batch
         return result
 
-    def _give_up(self, shard_id: str, batch: Batch, condition: str, result: Result | None) -> None:
+    def _give_up(self, batch: Batch, condition: str, result: Result | None) -> None:
         first = sequence_number(batch.records[0])
         say(f"local: {self._mapping.name} gives up {len(batch.records)} records from {first} on")
         arn = self._mapping.on_failure_arn
@@ -174,94 +168,28 @@ class StreamReader:
             result,
             function_arn=self._functions.arn(self._mapping.function),
             stream_arn=self._mapping.stream_arn,
-            shard_id=shard_id,
+            shard_id=self._shard_id,
             now=datetime.now(UTC),
         )
         queue = self._sqs.get_queue_url(QueueName=arn.rsplit(":", 1)[-1])["QueueUrl"]
         self._sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(message))
 
 
-class _StoppedError(Exception):
-    pass
-
-
-class ShardReader:
-    """Reads one shard from a position on, matching records only."""
-
-    def __init__(
-        self,
-        streams: "DynamoDBStreamsClient",
-        stream_arn: str,
-        shard_id: str,
-        position: str,
-        matches: Callable[[Record], bool],
-    ) -> None:
-        self._streams = streams
-        self._stream_arn = stream_arn
-        self._shard_id = shard_id
-        self._matches = matches
-        self._last: str | None = None
-        self._iterator: str | None = self._open(position)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the shard has ended and everything was read."""
-        return self._iterator is None
-
-    def read(self) -> list[Record]:
-        """The next records that match, none when there are no new ones."""
-        while self._iterator:
-            try:
-                answer = self._streams.get_records(ShardIterator=self._iterator, Limit=1000)
-            except ClientError as error:
-                # An iterator lives for fifteen minutes: a machine that slept, a row of retries.
-                if error.response["Error"]["Code"] != "ExpiredIteratorException":
-                    raise
-                position = "AFTER_SEQUENCE_NUMBER" if self._last else "TRIM_HORIZON"
-                self._iterator = self._open(position)
-                continue
-            records = [event_record(dict(record), self._stream_arn) for record in answer["Records"]]
-            self._iterator = answer.get("NextShardIterator")
-            if not records:
-                break
-            self._last = sequence_number(records[-1])
-            if matching := [record for record in records if self._matches(record)]:
-                return matching
-        return []
-
-    def _open(self, position: str) -> str:
-        place = {"SequenceNumber": self._last} if position == "AFTER_SEQUENCE_NUMBER" else {}
-        return self._streams.get_shard_iterator(
-            StreamArn=self._stream_arn,
-            ShardId=self._shard_id,
-            ShardIteratorType=cast("Any", position),
-            **cast("Any", place),
-        )["ShardIterator"]
-
-
-class Reader(Protocol):
-    """What a Shard reads from: ShardReader, or a test's list."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether nothing will come any more."""
-
-    def read(self) -> list[Record]:
-        """The next records."""
-
-
 class Shard:
-    """The work on one shard: what waits for a batch, which batches are to be done."""
+    """The work on one shard: what waits for a batch, which batches are to be done.
+
+    `read` returns the next records, none when there are no new ones.
+    """
 
     def __init__(
         self,
-        reader: Reader,
+        read: Callable[[], list[Record]],
         *,
         invoke: Callable[[Batch], Result],
         give_up: Callable[[Batch, str, Result | None], None],
         mapping: StreamMapping,
     ) -> None:
-        self._reader = reader
+        self._read = read
         self._invoke = invoke
         self._give_up = give_up
         self._mapping = mapping
@@ -275,11 +203,6 @@ class Shard:
         """Whether everything that was read is done."""
         return not self._waiting and not self._todo
 
-    @property
-    def finished(self) -> bool:
-        """Whether the shard is closed and done."""
-        return self._reader.closed and self.empty
-
     def step(self, *, draining: bool) -> bool:
         """Do the next thing; whether there may be more to do at once."""
         if not self._todo:
@@ -291,12 +214,11 @@ class Shard:
 
     def _collect(self, *, draining: bool) -> None:
         if len(self._waiting) < self._mapping.batch_size:
-            records = self._reader.read()
+            records = self._read()
             if records and not self._waiting:
                 self._waiting_since = time.monotonic()
             self._waiting += records
-        hurry = draining or self._reader.closed
-        waited = float("inf") if hurry else time.monotonic() - self._waiting_since
+        waited = float("inf") if draining else time.monotonic() - self._waiting_since
         batch, self._waiting = cut(self._waiting, waited=waited, mapping=self._mapping)
         if batch:
             self._todo.append(batch)
@@ -355,37 +277,36 @@ def failure_message(
     now: datetime,
 ) -> dict[str, Any]:
     """What Lambda sends to the on-failure destination: where the records are, not what they say."""
+
+    def arrived(record: Record) -> datetime:
+        return datetime.fromtimestamp(created_at(record), UTC)
+
     first, last = batch.records[0], batch.records[-1]
-    message: dict[str, Any] = {
-        "requestContext": {
-            "requestId": result.request_id if result else str(uuid.uuid4()),
-            "functionArn": function_arn,
-            "condition": condition,
-            "approximateInvokeCount": batch.calls,
-        }
-    }
+    message: dict[str, Any] = {}
     if result:
         message["responseContext"] = {"statusCode": 200, "executedVersion": "$LATEST"}
         if result.failed:
             message["responseContext"]["functionError"] = "Unhandled"
     return {
         **message,
+        "requestContext": {
+            "requestId": result.request_id if result else str(uuid.uuid4()),
+            "functionArn": function_arn,
+            "condition": condition,
+            "approximateInvokeCount": batch.calls,
+        },
         "version": "1.0",
         "timestamp": _timestamp(now),
         "DDBStreamBatchInfo": {
             "shardId": shard_id,
             "startSequenceNumber": sequence_number(first),
             "endSequenceNumber": sequence_number(last),
-            "approximateArrivalOfFirstRecord": _timestamp(_arrival(first)),
-            "approximateArrivalOfLastRecord": _timestamp(_arrival(last)),
+            "approximateArrivalOfFirstRecord": _timestamp(arrived(first)),
+            "approximateArrivalOfLastRecord": _timestamp(arrived(last)),
             "batchSize": len(batch.records),
             "streamArn": stream_arn,
         },
     }
-
-
-def _arrival(record: Record) -> datetime:
-    return datetime.fromtimestamp(created_at(record), UTC)
 
 
 def _timestamp(moment: datetime) -> str:

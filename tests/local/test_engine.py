@@ -12,7 +12,7 @@ from botocore.config import Config
 
 from sam_offline.ministack import CREDENTIALS, Ministack
 from sam_offline.state import StateFolder
-from tests.local.conftest import ENGINE
+from tests.local.conftest import ROOT
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -27,7 +27,7 @@ def state(tmp_path: Path) -> Iterator[StateFolder]:
 
 
 def _started(state: StateFolder) -> tuple[Ministack, "CognitoIdentityProviderClient"]:
-    engine = Ministack(python=ENGINE, state=state, region="us-east-1")
+    engine = Ministack(ROOT / ".build", state=state, region="us-east-1")
     engine.wait()
     cognito = boto3.client(
         "cognito-idp",

@@ -2,8 +2,9 @@
 
 import re
 
+from starlette.requests import Request
+
 from local.api_document import answer, page
-from sam_offline.server import Request
 from tests.contract import contract
 from tests.unit.test_contract import documented_codes, responses
 
@@ -25,7 +26,8 @@ def test_the_page_needs_nothing_from_anywhere() -> None:
 
 def test_what_is_neither_page_nor_document_is_not_found() -> None:
     def get(path: str, method: str = "GET") -> int:
-        return answer(Request(method=method, path=path, query="", headers=[])).status
+        scope = {"type": "http", "method": method, "path": path, "headers": []}
+        return answer(Request(scope), b"").status_code
 
     assert get("/openapi.html") == get("/openapi.json") == 200
     assert get("/openapi.yaml") == get("/") == get("/openapi.json", "POST") == 404

@@ -9,7 +9,7 @@ import pytest
 from openapi_spec_validator import validate
 
 from runtime.errors import RequestError, TryAgainError
-from sam_offline.http_api import SERVICE_UNAVAILABLE, TOO_LARGE
+from sam_offline.server import too_large, too_late
 from tests.contract import Contract, contract
 from tests.fakes.template import Stack
 from tests.unit.test_project import codes, request_errors, stack
@@ -92,12 +92,11 @@ def test_every_route_has_what_the_gateway_answers_by_itself() -> None:
 
 
 def test_the_local_gateway_answers_what_the_contract_says() -> None:
-    for answer in (SERVICE_UNAVAILABLE, TOO_LARGE):
-        text = answer.body.decode()
+    for name, answer in {"TryAgain": too_late(), "TooLarge": too_large()}.items():
+        text = bytes(answer.body).decode()
         assert not contract().faults(
-            "POST", "/api/messages", answer.status, dict(answer.headers), text
+            "POST", "/api/messages", answer.status_code, dict(answer.headers), text
         )
-        name = {503: "TryAgain", 413: "TooLarge"}[answer.status]
         described = contract().document["components"]["responses"][name]
         assert described["content"]["application/json"]["example"] == json.loads(text)
 

@@ -105,7 +105,6 @@ class Reader:
 
     clock: Clock
     records: list[dict[str, Any]] = field(default_factory=list)
-    closed: bool = False
 
     def read(self) -> list[dict[str, Any]]:
         new = [record for record in self.records[:1000] if _written(record) <= self.clock.now]
@@ -131,7 +130,7 @@ class Application:
         self._processor = StreamProcessor(self.table, clock=self.clock.utc, concurrency=1)
         self._reader = Reader(self.clock)
         self._shard = Shard(
-            self._reader,
+            self._reader.read,
             invoke=self._invoke,
             give_up=lambda batch, _, __: self.given_up.append(batch),
             mapping=mapping,

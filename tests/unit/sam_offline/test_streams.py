@@ -45,21 +45,6 @@ def _record(number: int, pk: str = "MSG#1", name: str = "INSERT") -> Record:
     )
 
 
-class _List:
-    """A shard that has its records from the start."""
-
-    def __init__(self, records: list[Record]) -> None:
-        self._records = records
-
-    @property
-    def closed(self) -> bool:
-        return not self._records
-
-    def read(self) -> list[Record]:
-        records, self._records = self._records, []
-        return records
-
-
 class _Function:
     """Fails as often as it is told to at a record; everything it was given is remembered."""
 
@@ -83,13 +68,15 @@ def _deliver(records: list[Record], function: _Function, mapping: StreamMapping)
     def give_up(batch: Batch, condition: str, _result: Result | None) -> None:
         given_up.append((condition, [r["dynamodb"]["SequenceNumber"] for r in batch.records]))
 
-    shard = Shard(_List(records), invoke=function, give_up=give_up, mapping=mapping)
+    pages = [records]
+    shard = Shard(
+        lambda: pages.pop() if pages else [], invoke=function, give_up=give_up, mapping=mapping
+    )
     for _ in range(1000):
-        if shard.finished:
+        if not shard.step(draining=True):
             break
-        shard.step(draining=False)
         shard._due = 0.0  # no waiting between repeats
-    assert shard.finished
+    assert shard.empty
     return given_up
 
 

@@ -103,7 +103,7 @@ def test_table_arguments_fit_create_table(stack: Any) -> None:
 
 def test_a_list_parameter_gives_a_list_of_origins() -> None:
     cors = read_stack(parameters={"AllowedOrigins": "https://a.example, https://b.example"}).cors()
-    assert cors.origins == ("https://a.example", "https://b.example")
+    assert cors["allowOrigins"] == ["https://a.example", "https://b.example"]
 
 
 @pytest.mark.parametrize(
