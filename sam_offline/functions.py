@@ -5,17 +5,19 @@ layers, and only the environment that the template and Lambda give it.
 """
 
 import json
+import math
 import multiprocessing
 import os
+import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +109,12 @@ class Result:
     request_id: str = ""
 
 
-def _failure(kind: str, message: str) -> Result:
-    return Result(payload={"errorType": kind, "errorMessage": message}, failed=True)
+def _failure(kind: str, text: str) -> Result:
+    return Result(payload={"errorType": kind, "errorMessage": text}, failed=True)
 
 
 class _Worker:
-    """One process that serves one call at a time."""
+    """One process that serves one call at a time; a call that it does not answer ends it."""
 
     def __init__(self, function: Function, runtime: Runtime, generation: int) -> None:
         self.generation = generation
@@ -137,14 +139,12 @@ class _Worker:
         theirs.close()
         threading.Thread(target=self._relay_logs, daemon=True).start()
 
-    def initialise(self) -> Result | None:
-        """Wait for the handler's import; None when it succeeded."""
-        result = self._received(_INIT_SECONDS, "Init timed out", "Runtime exited during its start")
-        return result if result.failed else None
+    def initialise(self) -> Result:
+        """Wait for the handler's import; a result that failed when that did."""
+        return self._received(_INIT_SECONDS, "Init timed out", "Runtime exited during its start")
 
-    def call(self, event: Any, request_id: str, timeout: float | None) -> Result:
-        """Run the handler; a worker that failed to answer has ended afterwards."""
-        seconds = _DEBUGGED_SECONDS if timeout is None else timeout
+    def call(self, event: Any, request_id: str, seconds: float) -> Result:
+        """Run the handler."""
         call = {"event": event, "request_id": request_id, "deadline": time.time() + seconds}
         with suppress(OSError):  # nobody reads any more, and nobody will answer
             self._connection.send_bytes(json.dumps(call).encode())
@@ -153,7 +153,6 @@ class _Worker:
         return self._received(seconds, f"{prefix} Task timed out", exited)
 
     def _received(self, seconds: float, late: str, exited: str) -> Result:
-        """What the worker answers; one that does not has ended, with these words in the log."""
         try:
             if self._connection.poll(seconds):
                 answer = json.loads(self._connection.recv_bytes())
@@ -187,71 +186,57 @@ class _Worker:
 
 
 class _Pool:
-    """The workers of one function."""
+    """The workers of one function, as many as run at a time; one is started when it is needed."""
 
     def __init__(self, function: Function, runtime: Runtime) -> None:
         self._function = function
         self._runtime = runtime
-        self._slots = threading.BoundedSemaphore(runtime.concurrency)
+        # The worker that was used last comes first, so that no more are started than needed.
+        self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
+        for _ in range(runtime.concurrency):
+            self._free.put(None)
         self._lock = threading.Lock()
-        self._idle: list[_Worker] = []
         self._workers: set[_Worker] = set()
         self._generation = 0
         self._closed = False
 
-    def invoke(self, event: Any, request_id: str, timeout: float | None) -> Result:
-        with self._slots:
-            worker = self._take()
-            if isinstance(worker, Result):
-                return worker
-            result = worker.call(event, request_id, timeout)
-            self._give_back(worker)
-            return result
+    def invoke(self, event: Any, request_id: str, seconds: float) -> Result:
+        worker = self._free.get()
+        try:
+            if worker is None or worker.generation != self._generation or not worker.alive:
+                worker = self._renewed(worker)
+                started = worker.initialise()
+                if started.failed:
+                    return started
+            return worker.call(event, request_id, seconds)
+        except _ClosedError:
+            return _failure("Runtime.ExitError", "The local cloud is stopping")
+        finally:
+            self._free.put(worker)
 
     def renew(self) -> None:
         """Let the next calls have workers that know the function's present source."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-            self._generation += 1
-            self._workers.difference_update(idle)
-        for worker in idle:
-            worker.end()
+        self._generation += 1
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
-            workers, self._workers, self._idle = self._workers, set(), []
-        for worker in workers:
+        for worker in self._workers:
             worker.end()
 
-    def _take(self) -> _Worker | Result:
+    def _renewed(self, former: _Worker | None) -> _Worker:
+        if former:
+            former.end()
         with self._lock:
-            while self._idle:
-                worker = self._idle.pop()
-                if worker.alive:
-                    return worker
-                self._workers.discard(worker)
             if self._closed:
-                return _failure("Runtime.ExitError", "The local cloud is stopping")
+                raise _ClosedError
             worker = _Worker(self._function, self._runtime, self._generation)
-            self._workers.add(worker)
-        failure = worker.initialise()
-        if failure:
-            self._drop(worker)
-        return failure or worker
+            self._workers = {*self._workers, worker} - {former}
+        return worker
 
-    def _give_back(self, worker: _Worker) -> None:
-        with self._lock:
-            fresh = worker.generation == self._generation
-            if fresh and worker.alive and not self._closed:
-                self._idle.append(worker)
-                return
-        self._drop(worker)
 
-    def _drop(self, worker: _Worker) -> None:
-        with self._lock:
-            self._workers.discard(worker)
-        worker.end()
+class _ClosedError(Exception):
+    pass
 
 
 class Functions:
@@ -265,7 +250,7 @@ class Functions:
         self, functions: Mapping[str, Function], runtime: Runtime, *, template: Path
     ) -> None:
         self._functions = functions
-        self._limited = runtime.debug_port is None
+        self._debugged = runtime.debug_port is not None
         self._pools = {name: _Pool(function, runtime) for name, function in functions.items()}
         self._template = template.resolve()
         self._stopping = threading.Event()
@@ -276,15 +261,17 @@ class Functions:
         """The ARN of a function."""
         return self._functions[name].arn
 
-    def invoke(self, name: str, event: Any, *, limit: float | None = None) -> Result:
+    def invoke(self, name: str, event: Any, *, limit: float = math.inf) -> Result:
         """Call a function and wait: at most its timeout, or `limit` seconds if that is less.
 
         Never raises for what happens in the function; see Result.
         """
-        timeout = min(float(self._functions[name].timeout), limit or float("inf"))
+        seconds = min(float(self._functions[name].timeout), limit)
         request_id = str(uuid.uuid4())
-        result = self._pools[name].invoke(event, request_id, timeout if self._limited else None)
-        return Result(payload=result.payload, failed=result.failed, request_id=request_id)
+        result = self._pools[name].invoke(
+            event, request_id, _DEBUGGED_SECONDS if self._debugged else seconds
+        )
+        return replace(result, request_id=request_id)
 
     def stop(self) -> None:
         """End all workers; calls under way fail."""
@@ -294,9 +281,7 @@ class Functions:
         self._watcher.join(timeout=2)
 
     def _watch(self) -> None:
-        sources = {
-            name: [function.code, *function.layers] for name, function in self._functions.items()
-        }
+        sources = {name: [f.code, *f.layers] for name, f in self._functions.items()}
         folders = {folder for group in sources.values() for folder in group if folder.is_dir()}
         for changes in watchfiles.watch(
             *folders,
@@ -306,18 +291,18 @@ class Functions:
             step=20,
             debounce=200,
         ):
-            if _contains(self._template, changes):
+            changed = [Path(path) for _, path in changes]
+            if self._template in changed:
                 say(
                     f"local: {self._template.name} was changed: stop (Ctrl-C) and start again "
                     "to use it"
                 )
-            touched = {folder for folder in folders if _contains(folder, changes)}
-            stale = [name for name, group in sources.items() if touched.intersection(group)]
+            stale = [
+                name
+                for name, group in sources.items()
+                if any(path.is_relative_to(folder) for path in changed for folder in group)
+            ]
             for name in stale:
                 self._pools[name].renew()
             if stale:
                 say(f"local: source changed, reloading {', '.join(stale)}")
-
-
-def _contains(folder: Path, changes: Iterable[tuple[watchfiles.Change, str]]) -> bool:
-    return any(Path(path).is_relative_to(folder) for _, path in changes)
