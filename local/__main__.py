@@ -53,7 +53,7 @@ def main() -> int:
     sys.pycache_prefix, sys.dont_write_bytecode = str(BYTECODE), False
 
     def start(parts: ExitStack) -> Callable[[], None]:
-        settings = Settings.from_environment(os.environ)
+        settings = Settings(os.environ)
         isolate_from_aws(settings.region)
         return run(settings, parts, with_api=not arguments.no_api)
 

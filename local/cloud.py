@@ -51,14 +51,15 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
     parts.callback(engine.stop)
     bridge = None if with_api else settings.bridge
     postgres = None
+    variables = {}
     if settings.database_url is None:
         postgres = Postgres(state=state, port=port, bridge=bridge)
         parts.callback(postgres.stop)
-    database_url = postgres.url if postgres else str(settings.database_url)
-    # The template takes no user in its parameter; the owner is one, for what is not signed in.
-    variables = {"DATABASE_URL": database_url}
-    if postgres is None:  # the developer's own gets no new users: its URL says who signs in
+    else:  # the developer's own gets no new users: its URL says who signs in
         variables["DATABASE_USER"] = ""
+    # The template takes no user in its parameter; the owner is one, for what is not signed in.
+    database_url = postgres.url if postgres else str(settings.database_url)
+    variables["DATABASE_URL"] = database_url
     if settings.dynamodb_url:
         variables["AWS_ENDPOINT_URL_DYNAMODB"] = settings.dynamodb_url
     # These take as long as the engines, which start meanwhile.
@@ -72,16 +73,9 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
         state=state,
         engine=engine,
         api=with_api,
-        host=settings.host,
-        port=settings.port,
-        aws_host=settings.aws_host,
-        aws_port=settings.aws_port,
         bridge=bridge,
-        region=settings.region,
         variables=variables,
-        concurrency=settings.concurrency,
-        metrics=settings.metrics,
-        debug_port=settings.debug_port,
+        **settings.of_application,
     )
     parts.callback(app.close)
     if postgres:

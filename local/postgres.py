@@ -5,12 +5,10 @@ permissions of every folder above the data.
 """
 
 import os
-import platform
 import secrets
-import shutil
 import signal
-from contextlib import suppress
-from pathlib import Path
+import subprocess
+from contextlib import closing, suppress
 
 import psutil
 import psycopg2
@@ -23,11 +21,9 @@ from sam_offline.errors import OfflineError
 from sam_offline.processes import Engine, guarded
 from sam_offline.state import StateFolder
 
-__all__ = ["Postgres"]
+__all__ = ["Postgres", "end_leftover"]
 
 _DATABASE = "cruddur"
-# The user and group that own nothing. Some systems know the group by another name.
-_NOBODY = 65534
 # Nothing here has to survive a power cut; dynamic memory as files in the data folder, since
 # a killed server would leave its segments in /dev/shm.
 _OPTIONS = {
@@ -39,8 +35,6 @@ _OPTIONS = {
     "shared_buffers": "32MB",
     "log_checkpoints": "off",
 }
-
-
 # Whoever comes from elsewhere, such as a container, needs the password.
 _HBA = """\
 host all all 127.0.0.1/32 trust
@@ -56,42 +50,42 @@ class Postgres(Engine):
     """
 
     def __init__(self, *, state: StateFolder, port: int, bridge: str | None = None) -> None:
-        self._password = secrets.token_urlsafe(16)
-        self.url_for_containers = (
-            f"postgresql://postgres:{self._password}@{HOST}:{port}/{_DATABASE}"
-        )
-        addresses = ["127.0.0.1", *([bridge] if bridge else [])]
-        hba = state.path / "pg_hba.conf"
-        hba.write_text(_HBA)
-        self._server_url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
-        self.url = f"postgresql://postgres@127.0.0.1:{port}/{_DATABASE}"
         binaries = programs_folder()
         if binaries is None:
             raise OfflineError(
                 "PostgreSQL is not installed: run `make setup`, or set DATABASE_URL."
             )
-        folder = state.data / "postgres"
+        self._password = secrets.token_urlsafe(16)
+        self.url_for_containers = (
+            f"postgresql://postgres:{self._password}@{HOST}:{port}/{_DATABASE}"
+        )
+        self._server_url = f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        self.url = f"postgresql://postgres@127.0.0.1:{port}/{_DATABASE}"
+        hba = state.path / "pg_hba.conf"
+        hba.write_text(_HBA)
+        options = _OPTIONS | {
+            "port": str(port),
+            "listen_addresses": ",".join(filter(None, ["127.0.0.1", bridge])),
+            "hba_file": str(hba),
+        }
         state.data.mkdir(exist_ok=True)
+        folder = state.data / "postgres"
+        user = _unprivileged()
+        server = [*user, str(binaries / "postgres"), "-D", str(folder)]
+        server += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         initdb = [
-            *_unprivileged(),
-            *(str(binaries / "initdb"), f"--pgdata={folder}", "--username=postgres"),
+            *(*user, str(binaries / "initdb"), f"--pgdata={folder}", "--username=postgres"),
             *("--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"),
             # lower() must know all letters, as it does on RDS, whatever locale this machine has.
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ]
-        server = [*_unprivileged(), str(binaries / "postgres"), "-D", str(folder)]
-        own = {
-            "port": str(port),
-            "listen_addresses": ",".join(addresses),
-            "hba_file": str(hba),
-        }
-        for name, value in {**_OPTIONS, **own}.items():
-            server += ["-c", f"{name}={value}"]
         complete = (folder / "PG_VERSION").exists() and (folder / "postgresql.auto.conf").exists()
+        # A folder whose creation was interrupted is made anew.
+        before = [] if complete else [["rm", "-rf", str(folder)], initdb]
         super().__init__(
             "postgres",
             # "Fast shutdown": does not wait for clients to leave.
-            guarded(signal.SIGINT, *([server] if complete else [_remove(folder), initdb, server])),
+            guarded(signal.SIGINT, *before, server),
             state=state,
             environment={"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"},
         )
@@ -99,32 +93,27 @@ class Postgres(Engine):
     def wait(self) -> None:
         """Return when the project's database is there."""
         self.wait_until(self._accepts)
-        connection = psycopg2.connect(self._server_url)
-        try:
+        with closing(psycopg2.connect(self._server_url)) as connection:
             connection.autocommit = True
+            # The functions sign in as these, as they do in the cloud.
+            database_users.create(connection)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT FROM pg_database WHERE datname = %s", (_DATABASE,))
                 if cursor.rowcount == 0:
                     cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(_DATABASE)))
-            # The functions sign in as these, as they do in the cloud.
-            database_users.create(connection)
-            with connection.cursor() as cursor:
                 for user in ("postgres", *database_users.RIGHTS):
                     statement = sql.SQL("ALTER ROLE {} PASSWORD %s").format(sql.Identifier(user))
                     cursor.execute(statement, (self._password,))
-        finally:
-            connection.close()
 
     def _accepts(self) -> bool:
-        try:
+        with suppress(psycopg2.OperationalError):
             psycopg2.connect(self._server_url, connect_timeout=2).close()
-        except psycopg2.OperationalError:
-            return False
-        return True
+            return True
+        return False
 
 
 def end_leftover(state: StateFolder) -> None:
-    """End a server that has outlived its guard, which would hold the port and the data."""
+    """End the server of a killed run, which would hold the port and the data."""
     folder = state.data / "postgres"
     pid_file = folder / "postmaster.pid"
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
@@ -137,45 +126,33 @@ def end_leftover(state: StateFolder) -> None:
     pid_file.unlink(missing_ok=True)
 
 
-def _remove(folder: Path) -> list[str]:
-    """The command that clears a data folder whose creation was interrupted."""
-    return ["rm", "-rf", str(folder)]
-
-
 def _unprivileged() -> list[str]:
-    """What to put before a command of PostgreSQL, which refuses to run as root.
+    """What to put before a command of PostgreSQL, which refuses to run as root: what works here.
 
     As root it runs as `nobody`, who keeps one right of root's: to reach the binaries and the
     data wherever the checkout lies, so that no folder has to be opened to everybody.
     """
     if os.geteuid() != 0:
         return []
-    program = "setpriv" if _is_there(_NOBODY) else "unshare"
-    if platform.system() != "Linux" or not shutil.which(program):
-        raise OfflineError(
-            f"PostgreSQL does not run as root, and {program} (of util-linux) is not there to "
-            "change the user: run as another user, or set DATABASE_URL to a server of yours."
-        )
-    if program == "unshare":
+    # The user and group that own nothing; some systems know the group by another name.
+    nobody = 65534
+    ways = [
+        [
+            *("setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"),
+            *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
+            # With this access(2) counts the right as well, by which initdb looks for its programs.
+            # The kernel otherwise clears it there for every user but root.
+            "--securebits=+no_setuid_fixup",
+        ],
         # Root of a user namespace without other users, as `unshare -r` makes it: nothing to
         # change to. In one more namespace the same user has another number.
-        return [program, "--user", f"--map-user={_NOBODY}", f"--map-group={_NOBODY}"]
-    return [
-        *(program, f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"),
-        *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
-        # With this access(2) counts the right as well, by which initdb looks for its programs.
-        # The kernel otherwise clears it there for every user but root.
-        "--securebits=+no_setuid_fixup",
+        ["unshare", "--user", f"--map-user={nobody}", f"--map-group={nobody}"],
     ]
-
-
-def _is_there(user: int) -> bool:
-    """Whether this process's user namespace has a user of this number."""
-    try:
-        ranges = Path("/proc/self/uid_map").read_text().splitlines()
-    except OSError:  # no namespaces, or another system
-        return True
-    return any(
-        int(first) <= user < int(first) + int(length)
-        for first, _, length in (line.split() for line in ranges)
+    for way in ways:
+        with suppress(OSError):
+            if subprocess.run([*way, "true"], capture_output=True, check=False).returncode == 0:
+                return way
+    raise OfflineError(
+        "PostgreSQL does not run as root, and neither setpriv nor unshare (of util-linux) can "
+        "change the user: run as another user, or set DATABASE_URL to a server of yours."
     )

@@ -28,24 +28,23 @@ if TYPE_CHECKING:
 def main() -> int:
     """Read the arguments and run; the exit status."""
     arguments = _arguments()
-    if arguments.command == "start":
-        return run_until_stopped(lambda parts: _start(arguments, parts))
-    return run_until_stopped(lambda parts: _invoke(arguments, parts))
+    return run_until_stopped(lambda parts: arguments.run(arguments, parts))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sam_offline", description=__doc__)
     common = argparse.ArgumentParser(add_help=False)
     add = common.add_argument
-    add("-t", "--template", default="template.yaml", help="template.yaml")
+    add("-t", "--template", type=Path, default="template.yaml", help="template.yaml")
     add("--parameter-overrides", nargs="+", action="extend", default=[], metavar="NAME=VALUE")
-    add("--state", type=Path, default=Path(".sam-offline"), help="folder of data and logs")
+    add("--state", type=Path, default=".sam-offline", help="folder of data and logs")
     add("--keep", action="store_true", help="keep what was written before")
     add("--tools", type=Path, help="where the engine is installed (.build beside the template)")
     add("--region", default="us-east-1")
     add("--debug-port", type=int, metavar="N", help="breakpoint() waits for a terminal there")
-    commands = parser.add_subparsers(dest="command", required=True)
+    commands = parser.add_subparsers(required=True)
     start = commands.add_parser("start", parents=[common], help="run until Ctrl-C")
+    start.set_defaults(run=_start)
     start.add_argument("--no-api", action="store_true", help="without the HTTP API")
     start.add_argument("--host", default="127.0.0.1", help="address of the API")
     ports = {"--port": ("PORT", "3000", "the API"), "--aws-port": ("AWS_PORT", "4566", "AWS")}
@@ -56,9 +55,9 @@ def _arguments() -> argparse.Namespace:
     invoke = commands.add_parser(
         "invoke", parents=[common], help="call a function, print the answer"
     )
+    invoke.set_defaults(run=_invoke, no_api=True, host="127.0.0.1", port=0, aws_port=0)
     invoke.add_argument("function", help="its logical id")
     invoke.add_argument("-e", "--event", type=Path, help="a file of JSON; none for {}")
-    invoke.set_defaults(no_api=True, host="127.0.0.1", port=0, aws_port=0)
     return parser.parse_args()
 
 
@@ -84,29 +83,24 @@ def _invoke(arguments: argparse.Namespace, parts: ExitStack) -> None:
 
 def _created(arguments: argparse.Namespace, parts: ExitStack) -> "Offline":
     isolate_from_aws(arguments.region)
-    template = Path(arguments.template).resolve()
-    tools = arguments.tools or template.parent / ".build"
+    arguments.tools = arguments.tools or arguments.template.resolve().parent / ".build"
     state = StateFolder(arguments.state.resolve())
     state.acquire()
     parts.callback(state.release)
     if not arguments.keep:
         state.start_afresh()
-    engine = Ministack(tools, state=state, region=arguments.region)
+    engine = Ministack(arguments.tools, state=state, region=arguments.region)
     parts.callback(engine.stop)
     from sam_offline.app import Offline  # noqa: PLC0415 - takes as long as the engine
 
+    same = ("host", "port", "aws_port", "tools", "region", "debug_port")
     app = Offline(
-        template,
+        arguments.template,
         parameters=dict(word.partition("=")[::2] for word in arguments.parameter_overrides),
         state=state,
         engine=engine,
         api=not arguments.no_api,
-        host=arguments.host,
-        port=arguments.port,
-        aws_port=arguments.aws_port,
-        tools=tools,
-        region=arguments.region,
-        debug_port=arguments.debug_port,
+        **{name: getattr(arguments, name) for name in same},
     )
     parts.callback(app.close)
     app.create()

@@ -140,18 +140,9 @@ class Offline:
             make_table(self.engine.client("dynamodb"), table)
         self._functions = Functions(self.stack.functions(), self._runtime, template=template.path)
         self._parts.callback(self._functions.stop)
-        triggers = Triggers(
-            self.stack.triggers(),
-            self._functions,
-            cognito=self.engine.client("cognito-idp"),
-            pool_id=self.stack.id_of("Cognito::UserPool"),
-            client_id=self.stack.id_of("Cognito::UserPoolClient"),
-            region=self.region,
-        )
-        for_containers = self._api_listener is None
-        endpoint = AwsEndpoint(
-            self.engine.url, triggers, sign_for=self.region if for_containers else None
-        )
+        triggers = Triggers(self.stack, self._functions, self.engine.client("cognito-idp"))
+        sign_for = None if self._api_listener else self.region
+        endpoint = AwsEndpoint(self.engine.url, triggers, sign_for=sign_for)
         self._parts.callback(endpoint.close)
         listeners = [self._aws_listener, *listen_at(self._bridge, self._aws_listener)]
         door = Door(page_port=_port(self._api_listener) if self._api_listener else None)

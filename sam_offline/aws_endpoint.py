@@ -6,7 +6,7 @@ The engine behind it fires no triggers itself.
 import json
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -25,6 +25,7 @@ from sam_offline.doors import is_engines_own
 from sam_offline.functions import Functions
 from sam_offline.ministack import CREDENTIALS
 from sam_offline.server import message
+from sam_offline.stack import Stack
 
 if TYPE_CHECKING:
     from mypy_boto3_cognito_idp import CognitoIdentityProviderClient
@@ -76,21 +77,14 @@ class Triggers:
     """The functions of the user pool's triggers, called with Cognito's events."""
 
     def __init__(
-        self,
-        names: Mapping[str, str],
-        functions: Functions,
-        *,
-        cognito: "CognitoIdentityProviderClient",
-        pool_id: str,
-        client_id: str,
-        region: str,
+        self, stack: Stack, functions: Functions, cognito: "CognitoIdentityProviderClient"
     ) -> None:
-        self._names = names
+        self._names = stack.triggers()
         self._functions = functions
         self._cognito = cognito
-        self._pool_id = pool_id
-        self._client_id = client_id
-        self._region = region
+        self._pool_id = stack.id_of("Cognito::UserPool")
+        self._client_id = stack.id_of("Cognito::UserPoolClient")
+        self._region = stack.region
 
     def around(
         self, action: str, data: dict[str, Any], forward: Callable[[], Response]

@@ -10,20 +10,6 @@ from typing import Any
 
 from sam_offline.stack import StreamMapping
 
-__all__ = [
-    "AGE",
-    "RETRIES",
-    "Batch",
-    "Record",
-    "Step",
-    "after",
-    "created_at",
-    "cut",
-    "first_failed",
-    "sequence_number",
-    "split_expired",
-]
-
 Record = dict[str, Any]
 
 # Why records were given up, in Lambda's words.

@@ -12,9 +12,4 @@ class TemplateError(OfflineError):
 
 
 class StopRequested(BaseException):
-    """Ctrl-C, SIGTERM or SIGHUP; not an Exception, so that no handler of errors swallows it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        # What a shell says of a program that a signal ended.
-        self.status = 128 + number
+    """Ctrl-C, SIGTERM or SIGHUP by its number; no Exception, so that no handler swallows it."""

@@ -122,12 +122,10 @@ class _Worker:
         self._metrics = runtime.metrics
         self._connection, theirs = multiprocessing.Pipe()
         kept = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
+        # -P: the worker's own folder is not the function's to import from.
+        python = [str(runtime.python), "-P", "-u", *kept]
         self._process = subprocess.Popen(
-            # -P: the worker's own folder is not the function's to import from.
-            [
-                *(str(runtime.python), "-P", "-u", *kept),
-                *(str(_WORKER), str(theirs.fileno()), function.arn),
-            ],
+            [*python, str(_WORKER), str(theirs.fileno()), function.arn],
             env=runtime.environment(function),
             cwd=function.code,
             pass_fds=[theirs.fileno()],

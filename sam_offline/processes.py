@@ -1,12 +1,12 @@
 """Engines as child processes that end with us, and the ports that they listen on."""
 
+import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from contextlib import suppress
 
 import psutil
 
@@ -17,7 +17,9 @@ from sam_offline.state import StateFolder
 __all__ = ["Engine", "bind", "free_port", "guarded"]
 
 _START_SECONDS = 30
-_GUARD = Path(__file__).with_name("guard.py")
+# The program takes the shell's place, and its number $$, which is also that of the group. What a
+# shell runs in the background ignores SIGINT, and gets no standard input by itself.
+_GUARD = "exec 3<&0; (cat <&3; kill -{signal} -$$) >/dev/null 2>&1 & exec 3<&-; {run}"
 # A process that is to end and works may take its time; one that only waits, too, uses a little.
 _LOOK_SECONDS = 6.0
 _IDLE = 0.02
@@ -27,10 +29,17 @@ class Engine:
     """A program that runs until `stop`, or until this process is gone.
 
     It ends when its standard input does; see `guarded` for a program that does not look there.
+    Until it has ended, nobody else gets the state folder if it `holds` that.
     """
 
     def __init__(
-        self, name: str, command: list[str], *, environment: Mapping[str, str], state: StateFolder
+        self,
+        name: str,
+        command: list[str],
+        *,
+        environment: Mapping[str, str],
+        state: StateFolder,
+        holds: bool = False,
     ) -> None:
         self.name = name
         self.log = state.path / f"{name}.log"
@@ -46,7 +55,7 @@ class Engine:
                 cwd=state.path,
                 start_new_session=True,
                 umask=0o077,
-                pass_fds=state.held,
+                pass_fds=state.held if holds else (),
             )
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
@@ -73,12 +82,28 @@ class Engine:
         """End the program and wait until it is gone, as long as it works."""
         if self._process.stdin:
             self._process.stdin.close()
-        if self.running:
-            program = psutil.Process(self._process.pid)
-            if not _wait_while_it_works(program, self.name):
-                for process in (*program.children(recursive=True), program):
+        used = self._cpu_seconds()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(_LOOK_SECONDS)
+                return
+            before, used = used, self._cpu_seconds()
+            if used - before > _IDLE * _LOOK_SECONDS:
+                say(f"local: waiting for {self.name}, which saves what was written")
+            else:
+                for process in self._family():
                     process.kill()
-        self._process.wait()
+
+    def _family(self) -> list[psutil.Process]:
+        program = psutil.Process(self._process.pid)
+        return [*program.children(recursive=True), program]
+
+    def _cpu_seconds(self) -> float:
+        """What the program and its children have used."""
+        with suppress(psutil.NoSuchProcess):
+            times = [process.cpu_times() for process in self._family()]
+            return sum(used.user + used.system for used in times)
+        return 0.0
 
     def _last_line(self) -> str:
         lines = self.log.read_text(errors="replace").split("\n")
@@ -86,31 +111,13 @@ class Engine:
 
 
 def guarded(stop_signal: signal.Signals, *commands: Sequence[str]) -> list[str]:
-    """The command that runs `commands` in turn, and sends them this signal when it has to end."""
-    words = [word for command in commands for word in ("--then", *command)][1:]
-    return [sys.executable, "-IS", str(_GUARD), str(int(stop_signal)), *words]
+    """The command that runs `commands` in turn, as long as they succeed; the last is the program.
 
-
-def _wait_while_it_works(program: psutil.Process, name: str) -> bool:
-    """Wait until the program has ended; False when it lives on and does nothing any more."""
-    used = _cpu_seconds(program)
-    while True:
-        _, alive = psutil.wait_procs([program], timeout=_LOOK_SECONDS)
-        if not alive:
-            return True
-        before, used = used, _cpu_seconds(program)
-        if used - before < _IDLE * _LOOK_SECONDS:
-            return False
-        say(f"local: waiting for {name}, which saves what was written")
-
-
-def _cpu_seconds(program: psutil.Process) -> float:
-    """What the program and its children have used."""
-    try:
-        times = [one.cpu_times() for one in (program, *program.children(recursive=True))]
-    except psutil.NoSuchProcess:
-        return 0.0
-    return sum(used.user + used.system for used in times)
+    When the standard input ends, for whatever reason, they get the signal: our kill -9 included.
+    """
+    *before, program = (shlex.join(command) for command in commands)
+    run = " && ".join([*before, f"exec {program} </dev/null"])
+    return ["/bin/sh", "-c", _GUARD.format(signal=int(stop_signal), run=run)]
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:
@@ -136,5 +143,4 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
 def free_port(port: int, variable: str) -> int:
     """Return `port` if nobody on 127.0.0.1 has it, a free one for 0; OfflineError else."""
     with bind("127.0.0.1", port, variable) as probe:
-        number: int = probe.getsockname()[1]
-        return number
+        return int(probe.getsockname()[1])

@@ -41,13 +41,12 @@ def run_until_stopped(start: Callable[[ExitStack], Callable[[], None] | None]) -
             while check and not _stopping.wait(0.5) and all(map(os.isatty, terminals)):
                 check()
     except StopRequested as stop:
-        status = stop.status
+        status = 128 + stop.args[0]  # what a shell says of a program that a signal ended
     except OfflineError as error:
         say(f"local: {' '.join(str(error).split())}", error=True)
         status = 1
     finally:
-        for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        _ignore_signals()
         if status != 1:
             say("local: stopping")
         parts.close()
@@ -72,9 +71,13 @@ def isolate_from_aws(region: str) -> None:
     )
 
 
+def _ignore_signals() -> None:
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def _stop(number: int, _frame: FrameType | None) -> None:
-    for one in _SIGNALS:  # once is enough: from here on it stops in order
-        signal.signal(one, signal.SIG_IGN)
+    _ignore_signals()  # once is enough: from here on it stops in order
     # The exception ends a start at once, unless it comes up in a place that Python lets no
     # exception out of, such as a finaliser; the event is seen in any case.
     _stopping.set()

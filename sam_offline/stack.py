@@ -5,8 +5,9 @@ or as text; here they get their types.
 """
 
 import json
+import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,15 +208,11 @@ def _route(path: str, method: str, operation: Mapping[str, Any]) -> Route:
 
 def _mapping(name: str, properties: Mapping[str, Any]) -> StreamMapping:
     source = str(properties.get("EventSourceArn", ""))
-    if properties.get("TumblingWindowInSeconds"):
-        raise TemplateError(
-            f"The template's mapping {name} is not served here: it has a tumbling window."
-        )
+    why = "it has a tumbling window" if properties.get("TumblingWindowInSeconds") else ""
     if ":dynamodb:" not in source:
-        raise TemplateError(
-            f"The template's mapping {name} is not served here: {source or 'its source'} is no "
-            "stream of a DynamoDB table."
-        )
+        why = f"{source or 'its source'} is no stream of a DynamoDB table"
+    if why:
+        raise TemplateError(f"The template's mapping {name} is not served here: {why}.")
     on_failure = properties.get("DestinationConfig", {}).get("OnFailure", {})
     return StreamMapping(
         name=name,
@@ -226,7 +223,7 @@ def _mapping(name: str, properties: Mapping[str, Any]) -> StreamMapping:
         window_seconds=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
         reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", ()),
         filters=tuple(
-            entry["Pattern"] for entry in properties.get("FilterCriteria", {}).get("Filters", ())
+            f["Pattern"] for f in properties.get("FilterCriteria", {}).get("Filters", ())
         ),
         bisect=_true(properties.get("BisectBatchOnFunctionError")),
         retries=int(properties.get("MaximumRetryAttempts", -1)),
@@ -262,37 +259,20 @@ def bring_up(template: Template, cloudformation: "CloudFormationClient") -> Stac
         time.sleep(0.02)
         (described,) = cloudformation.describe_stacks(StackName=_STACK_NAME)["Stacks"]
     if described["StackStatus"] not in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}:
-        raise OfflineError(f"The engine cannot make what the template says: {_why(cloudformation)}")
+        events: Any = cloudformation.describe_stack_events(StackName=_STACK_NAME)["StackEvents"]
+        failed = [e for e in events if e["ResourceStatus"].endswith("_FAILED")]
+        why = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in failed[-1:]]
+        raise OfflineError(f"The engine cannot make what the template says: {''.join(why)}")
     values = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
     resolved = json.loads(values[RESOLVED])
-    for place, unserved in _unserved({**resolved, "outputs": {}, "ApiGatewayV2::Api": {}}):
-        raise TemplateError(
-            f"The template needs what is {unserved} (in {place}). Where a parameter can stand for "
-            "it, give --parameter-overrides."
-        )
+    for kind in resolved.keys() - {"outputs", "ApiGatewayV2::Api"}:
+        for name, properties in resolved[kind].items():
+            if unserved := re.search(rf"{UNSERVED}[^)]*\)", json.dumps(properties)):
+                raise TemplateError(
+                    f"The template needs what is {unserved[0]} (in {name}). Where a parameter can "
+                    "stand for it, give --parameter-overrides."
+                )
     return Stack(resolved=resolved, folder=template.path.parent, region=template.region)
-
-
-def _why(cloudformation: "CloudFormationClient") -> str:
-    events = cloudformation.describe_stack_events(StackName=_STACK_NAME)["StackEvents"]
-    reasons = [
-        f"{event.get('LogicalResourceId')}: {event.get('ResourceStatusReason')}"
-        for event in events
-        if event.get("ResourceStatus", "").endswith("_FAILED")
-    ]
-    return reasons[-1] if reasons else "it does not say why"
-
-
-def _unserved(value: Any, *path: str) -> Iterator[tuple[str, str]]:
-    """Where a value is not served here, and how it is said what it was."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield from _unserved(item, *path, name)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _unserved(item, *path)
-    elif isinstance(value, str) and UNSERVED in value:
-        yield " ".join(path[1:]), UNSERVED + value.partition(UNSERVED)[2].partition(")")[0] + ")"
 
 
 def table_arguments(properties: Mapping[str, Any]) -> dict[str, Any]:
@@ -317,26 +297,18 @@ def table_arguments(properties: Mapping[str, Any]) -> dict[str, Any]:
 
 def make_table(dynamodb: "DynamoDBClient", properties: Mapping[str, Any]) -> bool:
     """Make a table and let its items expire, where it is not there yet; whether it was made."""
-    arguments = table_arguments(properties)
+    name = properties["TableName"]
     try:
-        dynamodb.create_table(**arguments)
+        dynamodb.create_table(**table_arguments(properties))
+        made = True
     except dynamodb.exceptions.ResourceInUseException:
         made = False
-    else:
-        waiter = dynamodb.get_waiter("table_exists")
-        waiter.wait(TableName=arguments["TableName"], WaiterConfig={"Delay": 1})
-        made = True
     # The engine's CloudFormation leaves this out, too.
-    if expiry := properties.get("TimeToLiveSpecification"):
-        known = dynamodb.describe_time_to_live(TableName=arguments["TableName"])
-        if known["TimeToLiveDescription"].get("TimeToLiveStatus") != "ENABLED":
-            dynamodb.update_time_to_live(
-                TableName=arguments["TableName"],
-                TimeToLiveSpecification={
-                    "AttributeName": expiry["AttributeName"],
-                    "Enabled": _true(expiry["Enabled"]),
-                },
-            )
+    expiry = properties.get("TimeToLiveSpecification")
+    known = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
+    if expiry and _true(expiry["Enabled"]) and known.get("TimeToLiveStatus") != "ENABLED":
+        wanted: Any = {"AttributeName": expiry["AttributeName"], "Enabled": True}
+        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
     return made
 
 

@@ -1,6 +1,6 @@
 """The state folder: who runs in it, and what was written.
 
-lock         held by the running local cloud and by its engines until the last of them has ended
+lock         held by the running local cloud and by its engine until the last of them has ended
 stack.json   outputs and addresses of the running stack, absent when none runs
 data/        what the engines store; removed at a fresh start
 *.log        the engines' own logs of this run
@@ -8,6 +8,7 @@ data/        what the engines store; removed at a fresh start
 
 import fcntl
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import IO, Any
@@ -27,11 +28,10 @@ class StateFolder:
         self.path = path
         self.data = path / "data"
         self._lock: IO[str] | None = None
-        self._taken: dict[Path, int] = {}
         self._published: list[Path] = []
 
     def acquire(self) -> None:
-        """Take the folder as soon as a killed run's engines have ended.
+        """Take the folder as soon as a killed run's engine has ended.
 
         Raise OfflineError when another run has it.
         """
@@ -44,16 +44,16 @@ class StateFolder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.seek(0)
-            if holder := _living(lock.read()):
+            holder = int(lock.read() or 0)
+            if psutil.pid_exists(holder):
                 raise OfflineError(
                     f"A local cloud is already running in {self.path} (process {holder}); "
                     "stop it, or take another folder and other ports for a second one."
                 ) from None
-            say("local: waiting for the engines of a killed run, which save what was written")
+            say("local: waiting for the engine of a killed run, which saves what was written")
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
-        own = psutil.Process()
-        lock.write(json.dumps([own.pid, own.create_time()]))
+        lock.write(str(os.getpid()))
         lock.flush()
         self._lock = lock
         self._make_data_folder()
@@ -61,16 +61,13 @@ class StateFolder:
 
     @property
     def held(self) -> list[int]:
-        """The file descriptors that an engine inherits, so that the folder is its as well."""
+        """The file descriptors that the engine inherits, so that the folder is its as well."""
         return [self._lock.fileno()] if self._lock else []
 
     @property
     def is_there(self) -> bool:
         """Whether nobody has removed the folder, or its data, since it was taken."""
-        try:
-            return all(path.stat().st_ino == number for path, number in self._taken.items())
-        except OSError:
-            return False
+        return self.data.exists() and all(os.fstat(number).st_nlink for number in self.held)
 
     def start_afresh(self) -> None:
         """Remove what the engines stored."""
@@ -98,13 +95,3 @@ class StateFolder:
         """For nobody else's eyes: it has people's passwords and the keys that sign for them."""
         self.data.mkdir(exist_ok=True)
         self.data.chmod(0o700)
-        self._taken = {path: path.stat().st_ino for path in (self.path / "lock", self.data)}
-
-
-def _living(holder: str) -> int | None:
-    """The process that a lock names, if it lives; a later one of its number is another."""
-    try:
-        pid, created = json.loads(holder)
-        return int(pid) if psutil.Process(pid).create_time() == created else None
-    except (ValueError, psutil.NoSuchProcess):
-        return None

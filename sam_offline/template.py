@@ -14,6 +14,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from samtranslator.model.exceptions import InvalidDocumentException
@@ -171,14 +172,13 @@ def translate(
     except (OSError, YAMLError) as error:
         raise TemplateError(f"{path.name} cannot be read: {error}") from error
     declared = document.get("Parameters", {})
-    if unknown := set(parameters or {}) - set(declared):
+    given = dict(parameters or {})
+    if unknown := given.keys() - declared:
         raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}.")
-    values: dict[str, str] = {}
-    for name, declaration in declared.items():
-        value = (parameters or {}).get(name, declaration.get("Default"))
+    values = {name: given.get(name, one.get("Default")) for name, one in declared.items()}
+    for name, value in values.items():
         if value is None:
             raise TemplateError(f"{path.name}: the parameter {name} has no default.")
-        values[name] = str(value)
     # The translator takes code that was uploaded; the object's key stays the folder's name.
     resources = [resource.get("Properties", {}) for resource in document["Resources"].values()]
     for properties in (*resources, *document.get("Globals", {}).values()):
@@ -187,29 +187,25 @@ def translate(
             if isinstance(location, str) and not location.startswith("s3://"):
                 properties[key] = f"s3://{_BUCKET}/{location}"
     # It takes a list, such as of CORS origins, as a list.
+    texts = {name: str(value) for name, value in values.items()}
     lists = {
-        n for n, d in declared.items() if d["Type"] == "CommaDelimitedList" or "List<" in d["Type"]
+        name: [word.strip() for word in texts[name].split(",")]
+        for name, one in declared.items()
+        if "List" in one["Type"]
     }
-    given = {n: [w.strip() for w in v.split(",")] if n in lists else v for n, v in values.items()}
     try:
-        translated = transform(document, given, _NoManagedPolicies())
+        # Roles mean nothing here, so the names of AWS's managed policies need no ARN.
+        translated = transform(document, texts | lists, SimpleNamespace(load=dict))
     except InvalidDocumentException as error:
         causes = "; ".join(cause.message for cause in error.causes)
         raise TemplateError(f"{path.name}: {causes}") from error
     return Template(
         document=json.loads(json.dumps(translated)),  # plain strings instead of the translator's
-        parameters=values,
+        parameters=texts,
         region=region,
         path=path.resolve(),
         api_url=api_url,
     )
-
-
-class _NoManagedPolicies:
-    """Roles mean nothing here, so the names of AWS's managed policies need no ARN."""
-
-    def load(self) -> dict[str, str]:
-        return {}
 
 
 if __name__ == "__main__":

@@ -21,21 +21,19 @@ from types import SimpleNamespace
 from typing import Any
 
 
-def _error_of(error: BaseException, **overrides: str) -> dict[str, Any]:
-    frames = traceback.extract_tb(error.__traceback__)[1:]
-    return {
+def _described(error: BaseException, **overrides: str) -> bytes:
+    """An error as Lambda answers it, which also writes it and its stack trace to the log."""
+    description = {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
-        "stackTrace": traceback.format_list(frames),
+        "stackTrace": traceback.format_list(traceback.extract_tb(error.__traceback__)[1:]),
         **overrides,
     }
-
-
-def _log_error(error: dict[str, Any]) -> None:
-    """Lambda writes an error and its stack trace to the function's log."""
-    lines = [f"[ERROR] {error['errorType']}: {error['errorMessage']}", *error["stackTrace"]]
+    title = f"[ERROR] {description['errorType']}: {description['errorMessage']}"
     sys.stdout.flush()
-    sys.stderr.write("\n".join(line.rstrip("\n") for line in lines) + "\n")
+    for line in (title, *description["stackTrace"]):
+        sys.stderr.write(line.rstrip("\n") + "\n")
+    return json.dumps({"error": description}).encode()
 
 
 def _context(request_id: str, deadline: float) -> SimpleNamespace:
@@ -58,23 +56,17 @@ def _answer(handler: Any, call: dict[str, Any]) -> bytes:
     try:
         payload = handler(call["event"], _context(call["request_id"], call["deadline"]))
     except Exception as error:  # noqa: BLE001 - whatever it is, Lambda reports it
-        answer = {"error": _error_of(error)}
-    else:
-        try:
-            return json.dumps({"payload": payload}, allow_nan=False).encode()
-        except (TypeError, ValueError) as error:
-            message = f"Unable to marshal response: {error}"
-            answer = {
-                "error": _error_of(error, errorType="Runtime.MarshalError", errorMessage=message)
-            }
-    _log_error(answer["error"])
-    return json.dumps(answer).encode()
+        return _described(error)
+    try:
+        return json.dumps({"payload": payload}, allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        message = f"Unable to marshal response: {error}"
+        return _described(error, errorType="Runtime.MarshalError", errorMessage=message)
 
 
 def _load(location: str) -> Any:
-    module_name, _, function_name = location.rpartition(".")
-    module = importlib.import_module(module_name.replace("/", "."))
-    return getattr(module, function_name)
+    module, _, function = location.rpartition(".")
+    return getattr(importlib.import_module(module.replace("/", ".")), function)
 
 
 def _wait_for_terminal(port: int) -> None:
@@ -98,9 +90,8 @@ def main() -> None:
     except BaseException as error:  # noqa: BLE001 - a handler file may also call sys.exit
         message = f"Unable to import module '{location.rpartition('.')[0]}': {error}"
         known = {"errorType": "Runtime.ImportModuleError", "errorMessage": message}
-        described = _error_of(error, **(known if isinstance(error, ImportError) else {}))
-        _log_error(described)
-        connection.send_bytes(json.dumps({"error": described}).encode())
+        described = _described(error, **(known if isinstance(error, ImportError) else {}))
+        connection.send_bytes(described)
         return
 
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()

@@ -23,7 +23,7 @@ def parameters(environment: str, command: str) -> dict[str, Any]:
 @pytest.mark.parametrize("command", LOCAL)
 def test_a_bare_sam_local_reads_what_the_local_cloud_writes(command: str) -> None:
     settings = parameters("default", command)
-    state = Settings.from_environment({}).state
+    state = Settings({}).state
     assert ROOT / settings["env_vars"] == state / "sam-env.json"
     assert settings["add_host"] == f"{HOST}:host-gateway"
     assert parameters("local", command) == settings
