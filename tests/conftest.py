@@ -3,9 +3,12 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from functools import cache
 
+import botocore.session
 import hypothesis
 import pytest
+from botocore.loaders import JSONFileLoader, create_loader
 
 # Powertools reads these when a handler is imported.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "test"
@@ -16,6 +19,12 @@ from runtime import environment
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("no clock", deadline=None)
 hypothesis.settings.load_profile("no clock")
+
+# Every test makes its own sessions of AWS's SDK. They need not each look for the descriptions of
+# AWS's services and read them again: that took longer than most tests.
+botocore.session.create_loader = cache(create_loader)
+_read_json = cache(JSONFileLoader().load_file)
+setattr(JSONFileLoader, "load_file", lambda _, file_path: _read_json(file_path))  # noqa: B010
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and what the tests start and interrupt would, too.

@@ -78,18 +78,8 @@ def database(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str
     connection.close()
 
 
-@pytest.fixture(scope="module")
-def session() -> boto3.Session:
-    """One for all tests: it keeps the services' models, which take longest to read."""
-    return boto3.Session(region_name="us-east-1")
-
-
 @pytest.fixture
-def pool(
-    dynamodb: "DynamoDBClient", session: boto3.Session, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
-    monkeypatch.setattr(boto3, "Session", lambda: session)
+def pool(dynamodb: "DynamoDBClient") -> str:
     cognito = boto3.client("cognito-idp")
     pool = cognito.create_user_pool(
         PoolName="users",
@@ -116,7 +106,6 @@ def outputs(pool: str, database: str) -> dict[str, str]:
 def local(
     outputs: dict[str, str],
     database: str,
-    session: boto3.Session,
     stack: Stack,
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, str]:
@@ -130,7 +119,7 @@ def local(
             name="the local cloud",
             on_aws=False,
             outputs=outputs,
-            session=session,
+            session=boto3.Session(),
             config=Config(),
         )
 

@@ -7,6 +7,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,6 +30,7 @@ from runtime.errors import MissingSettingError, TryAgainError
 from runtime.user import User
 from tests.fakes.gateway import Context
 from tests.integration.conftest import database_user_of, insert_user
+from tests.waiting import eventually
 
 SUB = str(UUID(int=77))
 
@@ -192,9 +194,14 @@ def test_one_person_registered_many_times_at_once_is_one_row(directory: str) -> 
 
     def register(_: int) -> Any:
         settings = DatabaseSettings(url=directory, user=SIGN_UP)
-        return Database(settings, deadline=Deadline()).fetch_one(
-            statement("users/register"), vars(profile)
-        )
+        database = Database(settings, deadline=Deadline())
+
+        def registered() -> Any:
+            with suppress(TryAgainError):  # so many at once wait for each other
+                return database.fetch_one(statement("users/register"), vars(profile))
+            return None
+
+        return eventually(registered)
 
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(register, range(40)))
