@@ -336,7 +336,7 @@ class History(RuleBasedStateMachine):
                 assert row.user_display_name == newest.user_display_name
 
 
-@pytest.mark.parametrize("histories", [15, pytest.param(150, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("histories", [6, pytest.param(150, marks=pytest.mark.proof)])
 def test_any_history(histories: int) -> None:
     with mock_aws():
         run_state_machine_as_test(

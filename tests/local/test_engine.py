@@ -40,6 +40,7 @@ def _started(state: StateFolder) -> tuple[Ministack, "CognitoIdentityProviderCli
     return engine, cognito
 
 
+@pytest.mark.proof
 def test_sign_ups_side_by_side_all_succeed_in_a_large_pool(state: StateFolder) -> None:
     """Each looks through all users while others add to them."""
     engine, cognito = _started(state)

@@ -131,23 +131,30 @@ def test_what_was_written_before_a_kill_is_there_and_in_the_lists(
     again.stop()
 
 
+@pytest.mark.proof
 def test_whom_the_pool_has_lost_can_sign_up_again(start_cloud: Start, tmp_path: Path) -> None:
     state = tmp_path / "s"
-    cloud = start_cloud(state)
-    stack = cloud.wait_until_ready()
-    _sign_up(stack, "ocean")
-    _sign_up(stack, "brook")
+    cloud = start_cloud(state)  # what is written without KEEP can be kept later, too
+    before = cloud.wait_until_ready()
+    _sign_up(before, "ocean")
+    _sign_up(before, "brook")
     eventually(lambda: _saved(state, "brook@example.com"))
-    cognito, pool = _client(stack, "cognito-idp"), stack["UserPoolId"]
+    cognito, pool = _client(before, "cognito-idp"), before["UserPoolId"]
     cognito.admin_delete_user(UserPoolId=pool, Username="ocean@example.com")
+    marker = {"pk": {"S": "test"}, "sk": {"S": "kept"}}
+    _client(before, "dynamodb").put_item(TableName=before["TableName"], Item=marker)
     cloud.stop()
 
     again = start_cloud(state, KEEP="1")
-    stack = again.wait_until_ready()
+    after = again.wait_until_ready()
     assert "local: 1 user had lost the sign-in: they can sign up again" in again.log.read_text()
-    _sign_up(stack, "ocean")
+    _sign_up(after, "ocean")
     for handle in ("ocean", "brook"):
-        assert _groups(stack, f"{handle}@example.com", "Tide-and-ocean") == []
+        assert _groups(after, f"{handle}@example.com", "Tide-and-ocean") == []
+    kept = ("UserPoolId", "UserPoolClientId", "TableName")
+    assert {name: before[name] for name in kept} == {name: after[name] for name in kept}
+    found = _client(after, "dynamodb").get_item(TableName=after["TableName"], Key=marker)
+    assert found["Item"] == marker
     again.stop()
 
 

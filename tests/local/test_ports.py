@@ -113,16 +113,17 @@ def test_the_apis_own_page_may_sign_in_and_call_nothing_else_of_aws(cloud: Runni
         assert scan.status_code == 403
 
 
-def test_only_the_api_listens_where_host_says(start_cloud: Callable[..., LocalCloud]) -> None:
-    process = start_cloud(HOST="0.0.0.0")
+@pytest.mark.parametrize(
+    ("variable", "open_to_all"),
+    [("HOST", "ApiUrl"), pytest.param("AWS_HOST", "EndpointUrl", marks=pytest.mark.proof)],
+)
+def test_only_what_is_asked_for_listens_elsewhere(
+    start_cloud: Callable[..., LocalCloud], variable: str, open_to_all: str
+) -> None:
+    process = start_cloud(**{variable: "0.0.0.0"})
     stack = process.wait_until_ready()
-    assert urlsplit(stack["ApiUrl"]).hostname == "0.0.0.0"
-    assert urlsplit(stack["EndpointUrl"]).hostname == "127.0.0.1"
-    process.stop()
-    process = start_cloud(AWS_HOST="0.0.0.0")
-    stack = process.wait_until_ready()
-    assert urlsplit(stack["ApiUrl"]).hostname == "127.0.0.1"
-    assert urlsplit(stack["EndpointUrl"]).hostname == "0.0.0.0"
+    hosts = {name: urlsplit(stack[name]).hostname for name in ("ApiUrl", "EndpointUrl")}
+    assert hosts == dict.fromkeys(hosts, "127.0.0.1") | {open_to_all: "0.0.0.0"}
     process.stop()
 
 

@@ -136,7 +136,7 @@ PREPARED = pytest.mark.parametrize("prepare", [old_table, table_ahead])
 
 
 @PREPARED
-@pytest.mark.parametrize("sender", [GRAHAMS, REEF], ids=lambda user: user.handle)
+@pytest.mark.parametrize("sender", [GRAHAMS, pytest.param(REEF, marks=pytest.mark.proof)])
 def test_a_message_that_lands_at_any_step_moves_both_rows(
     prepare: Callable[[], MemoryTable], sender: User
 ) -> None:
