@@ -19,14 +19,14 @@ environment.at_start(repository.of_environment, connection.connect)
 def lambda_handler(request: api.Request) -> api.Response:
     """Answer with the message, always 200: the bootcamp's client takes nothing else."""
     sender = users.get_by_cognito_user_id(identity.subject(request))
-    body = request.json_body()
-    if parsed := bodies.parse_send_to_group(body):
+    body, key = request.json_body(), request.headers.get("idempotency-key")
+    if parsed := bodies.parse_send_to_group(body, idempotency_key=key):
         group, send = parsed
         result = message_groups.create_message(
             repository.of_environment(), sender, group, send, now=lambda: datetime.now(UTC)
         )
     else:
-        handle, send = bodies.parse_send_to_user(body, sender)
+        handle, send = bodies.parse_send_to_user(body, sender, idempotency_key=key)
         result = message_groups.create_message_group(
             repository.of_environment(),
             sender,

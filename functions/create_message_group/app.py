@@ -18,7 +18,8 @@ environment.at_start(repository.of_environment, connection.connect)
 def lambda_handler(request: api.Request) -> api.Response:
     """Answer with the message: 201 in a new group, else 200."""
     sender = users.get_by_cognito_user_id(identity.subject(request))
-    handle, send = bodies.parse_send_to_user(request.json_body(), sender)
+    body, key = request.json_body(), request.headers.get("idempotency-key")
+    handle, send = bodies.parse_send_to_user(body, sender, idempotency_key=key)
     receiver = users.get_by_handle(handle)
     result = message_groups.create_message_group(
         repository.of_environment(), sender, receiver, send, now=lambda: datetime.now(UTC)

@@ -168,6 +168,58 @@ def test_a_named_send_answers_the_same_twice(
     assert (other.status, other.errors) == (422, ["message_uuid_reused"])
 
 
+@pytest.mark.parametrize("route", [GROUPS, MESSAGES])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_an_idempotency_key_is_another_way_to_name_a_send(
+    gateway: Gateway, route: str, quote: str, dynamodb: "DynamoDBClient", table_name: str
+) -> None:
+    name = str(uuid4())
+    body = {"handle": "reef", "message": "hello"}
+
+    def send(more: dict[str, Any], **headers: str) -> Answer:
+        raw = json.dumps(body | more)
+        return gateway.request("POST", route, raw, by="grahams", headers=headers)
+
+    key = {"idempotency-key": f"{quote}{name.upper()}{quote}"}
+    first = send({}, **key)
+    before = count(dynamodb, table_name)
+    for again in (
+        send({}, **key),
+        send({"message_uuid": name}),
+        send({"message_uuid": name}, **key),
+    ):
+        assert again == first
+    assert first.body["uuid"] == name
+    assert count(dynamodb, table_name) == before
+
+
+@pytest.mark.parametrize("route", [GROUPS, MESSAGES])
+@pytest.mark.parametrize(
+    ("key", "name", "codes"),
+    [
+        ("", None, ["idempotency_key_invalid"]),
+        ('"', None, ["idempotency_key_invalid"]),
+        ('""', None, ["idempotency_key_invalid"]),
+        ("order 7", None, ["idempotency_key_invalid"]),
+        (f"{SOME_UUID},{SOME_UUID}", None, ["idempotency_key_invalid"]),
+        ("x", "y", ["message_uuid_invalid", "idempotency_key_invalid"]),
+        (SOME_UUID, SOME_UUID.replace("5", "6"), ["idempotency_key_differs"]),
+    ],
+)
+def test_a_key_that_cannot_name_the_send_is_refused_and_nothing_written(
+    gateway: Gateway,
+    route: str,
+    key: str,
+    name: str | None,
+    codes: list[str],
+) -> None:
+    body = json.dumps({"handle": "reef", "message": "hello", "message_uuid": name})
+    headers = {"idempotency-key": key}
+    answer = gateway.request("POST", route, body, by="grahams", headers=headers)
+    assert (answer.status, answer.errors) == (422, codes)
+    assert gateway.get(GROUPS, by="grahams").body == []
+
+
 @pytest.mark.parametrize(
     ("body", "codes"),
     [

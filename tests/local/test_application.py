@@ -419,11 +419,13 @@ def test_a_browser_of_an_allowed_origin_may_call(people: dict[str, Person]) -> N
         headers={
             "Origin": "http://localhost:3000",
             "Access-Control-Request-Method": "POST",
-            "Access-Control-Request-Headers": "authorization,content-type",
+            "Access-Control-Request-Headers": "authorization,content-type,idempotency-key",
         },
     )
     assert preflight.status_code in {200, 204}
     assert preflight.headers["access-control-allow-origin"] == "http://localhost:3000"
+    allowed = preflight.headers["access-control-allow-headers"].split(",")
+    assert {"authorization", "content-type", "idempotency-key"} == set(allowed)
     answer = people["grahams"]._client.get(
         GROUPS,
         headers={

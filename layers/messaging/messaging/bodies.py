@@ -77,17 +77,20 @@ def send_response(result: SendResult, *, created: HTTPStatus = HTTPStatus.OK) ->
     return Response(status=created if result.created else HTTPStatus.OK, body=body)
 
 
-def parse_send_to_group(body: Mapping[str, Any]) -> tuple[str, SendRequest] | None:
+def parse_send_to_group(
+    body: Mapping[str, Any], *, idempotency_key: str | None
+) -> tuple[str, SendRequest] | None:
     """Return the message group that a body names, and what is to be sent to it.
 
-    Return None for a body that names a handle and no group: the form of the bootcamp's application
-    sends every message to one route. Raises InvalidRequestError with every rule that the body
+    The header `idempotency_key` is another way to give the body's ``message_uuid``. Return None for
+    a body that names a handle and no group: the form of the bootcamp's application sends every
+    message to one route. Raises InvalidRequestError with every rule that the request
     breaks.
     """
     group, handle = body.get("message_group_uuid"), body.get("handle")
     if is_blank(group) and not is_blank(handle):
         return None
-    request, codes = _parse_request(body)
+    request, codes = _parse_request(body, idempotency_key)
     if is_blank(group):
         codes.insert(0, "message_group_uuid_blank")
     elif not isinstance(group, str):
@@ -97,12 +100,15 @@ def parse_send_to_group(body: Mapping[str, Any]) -> tuple[str, SendRequest] | No
     return str(group), request
 
 
-def parse_send_to_user(body: Mapping[str, Any], sender: User) -> tuple[str, SendRequest]:
+def parse_send_to_user(
+    body: Mapping[str, Any], sender: User, *, idempotency_key: str | None
+) -> tuple[str, SendRequest]:
     """Return the handle that a body names, and what is to be sent to that user.
 
-    Raises InvalidRequestError with every rule that the body breaks.
+    The header `idempotency_key` is another way to give the body's ``message_uuid``. Raises
+    InvalidRequestError with every rule that the request breaks.
     """
-    request, codes = _parse_request(body)
+    request, codes = _parse_request(body, idempotency_key)
     handle = body.get("handle")
     if is_blank(handle):
         codes.insert(0, "user_reciever_handle_blank")
@@ -172,7 +178,7 @@ def _position(value: Any) -> keys.Position:
     return keys.Position(created_at, keys.canonical_uuid(value["uuid"]))
 
 
-def _parse_request(body: Mapping[str, Any]) -> tuple[SendRequest, list[str]]:
+def _parse_request(body: Mapping[str, Any], key: str | None) -> tuple[SendRequest, list[str]]:
     codes = []
     text = "" if (given := body.get("message")) is None else given
     if not _is_storable(text):
@@ -181,13 +187,22 @@ def _parse_request(body: Mapping[str, Any]) -> tuple[SendRequest, list[str]]:
         codes.append("message_blank")
     elif len(text) > MAX_MESSAGE_CHARS:
         codes.append("message_exceed_max_chars_1024")
-    message_uuid = body.get("message_uuid")
-    if message_uuid is not None:
+    names = set()
+    if (message_uuid := body.get("message_uuid")) is not None:
         try:
-            message_uuid = keys.canonical_uuid(message_uuid)
+            names.add(keys.canonical_uuid(message_uuid))
         except (ValueError, TypeError, AttributeError):
             codes.append("message_uuid_invalid")
-    return SendRequest(message=str(text), message_uuid=message_uuid), codes
+    if key is not None:
+        # The draft of the IETF quotes it; most who use the header do not.
+        is_quoted = key.startswith('"') and key.endswith('"')
+        try:
+            names.add(keys.canonical_uuid(key[1:-1] if is_quoted else key))
+        except ValueError:
+            codes.append("idempotency_key_invalid")
+    if len(names) > 1:
+        codes.append("idempotency_key_differs")
+    return SendRequest(message=str(text), message_uuid=min(names, default=None)), codes
 
 
 def _is_storable(value: object) -> TypeIs[str]:
