@@ -39,6 +39,7 @@ class Kind(StrEnum):
     ROW_DIFFERS = "row_differs"
     ROW_SURPLUS = "row_surplus"
     READ_MARK_MISSING = "read_mark_missing"
+    READ_MARK_UNREADABLE = "read_mark_unreadable"
     MESSAGES_MISPLACED = "messages_misplaced"
     MEMBERS_MISSING = "members_missing"
     MEMBERS_DIFFER = "members_differ"
@@ -323,7 +324,8 @@ class _Rows:
             self._found(Kind.ROW_MISSING, owner, f"nothing → {desired['last_sk']}")
             base = surplus[-1] if surplus else {}
             kept = {name: value for name, value in base.items() if name not in _OWN}
-            new = kept | desired | _missing_read_mark(kept, desired["last_sk"])
+            _, mark = _read_mark(kept, desired["last_sk"])
+            new = kept | desired | mark
             self.plan.writes.append(Write(old=None, new=new))
         else:
             self._compare_in_place(owner, row, desired, steps)
@@ -345,13 +347,15 @@ class _Rows:
             names = [name for name in sorted(_OWN) if own.get(name) != desired.get(name)]
             detail = f"{row.get('last_sk')} → {desired['last_sk']}: {', '.join(names)}"
             self._found(Kind.ROW_AHEAD if is_ahead else Kind.ROW_DIFFERS, owner, detail)
-            mark = _missing_read_mark(row, desired["last_sk"])
-            self.plan.writes.append(Write(old=own, new=desired | mark))
+            found, mark = _read_mark(row, desired["last_sk"])
+            self.plan.writes.append(Write(old=own | found, new=desired | mark))
             return
-        if mark := _missing_read_mark(row, row["last_sk"]):
-            self._found(Kind.READ_MARK_MISSING, owner, f"nothing → {row['last_sk']}")
+        found, mark = _read_mark(row, row["last_sk"])
+        if mark:
+            kind = Kind.READ_MARK_UNREADABLE if found else Kind.READ_MARK_MISSING
+            self._found(kind, owner, f"{found.get('read_sk', 'nothing')} → {row['last_sk']}")
             key = {"pk": row["pk"], "sk": row["sk"]}
-            self.plan.writes.append(Write(old=key, new=key | mark))
+            self.plan.writes.append(Write(old=key | found, new=key | mark))
         if forward:
             self.plan.moves[owner] = forward
             detail = ", ".join(f"{s.register} {row.get(s.register)} → {s.to}" for s in forward)
@@ -384,12 +388,25 @@ class _Rows:
         self.plan.differences.append(Finding(kind=kind, detail=detail, user_uuid=owner))
 
 
-def _missing_read_mark(row: Item, last_sk: str) -> Item:
-    """Return the mark that a row lacks which is older than the marks: all that it shows is read.
+def _read_mark(row: Item, last_sk: str) -> tuple[Item, Item]:
+    """Return the mark that a row has and the one that it should have; nothing where it has one.
 
-    Who makes a group writes the mark, so that it is filled in once and then is its owner's.
+    A row without a mark is older than the marks: all that it shows is read. Who makes a group
+    writes the mark, so that it is filled in once and then is its owner's. What is no place cannot
+    be compared with one, and its owner would get no list: that counts as no mark.
     """
-    return {} if "read_sk" in row else {"read_sk": last_sk}
+    found = {"read_sk": row["read_sk"]} if "read_sk" in row else {}
+    if found and _is_place(found["read_sk"]):
+        return {}, {}
+    return found, {"read_sk": last_sk}
+
+
+def _is_place(value: object) -> bool:
+    """Tell whether `value` is a place in canonical form."""
+    try:
+        return keys.message_sk(keys.parse_message_sk(str(value))) == value
+    except ValueError:
+        return False
 
 
 def _compare_members(

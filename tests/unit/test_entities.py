@@ -286,3 +286,11 @@ def test_items_have_the_types_that_boto3_gives_them(item: Any) -> None:
     stored = {name: serializer.serialize(value) for name, value in item.items()}
     assert to_dynamodb(item) == stored
     assert from_dynamodb(stored) == {n: deserializer.deserialize(v) for n, v in stored.items()}
+
+
+@pytest.mark.parametrize("value", [None, 1, "true", "false", 0])
+def test_receipts_that_are_set_to_neither_yes_nor_no_are_off(value: object) -> None:
+    item = SETTINGS.to_item()
+    assert not Settings.from_item(item | {"read_receipts": value}).read_receipts
+    del item["read_receipts"]
+    assert Settings.from_item(item).read_receipts

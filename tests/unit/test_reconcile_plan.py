@@ -183,6 +183,14 @@ def test_a_row_that_is_older_than_the_marks_is_read_as_far_as_it_shows() -> None
     assert marks(repaired(behind)) == [message(0).sk] * 2
 
 
+@pytest.mark.parametrize("mark", ["", "x", "#", 7, INDIA, BARE])
+@pytest.mark.parametrize("last", [message(1), message(9)], ids=["in place", "ahead"])
+def test_a_mark_that_is_no_place_is_replaced(mark: object, last: Message) -> None:
+    """Its owner would get no list at all, or one that compares it wrongly."""
+    rows = [row | {"read_sk": mark} for row in rows_at(last)]
+    assert marks(repaired(replace(EQUAL, rows=rows))) == [message(1).sk] * 2
+
+
 @pytest.mark.parametrize("rows", [[], rows_at(message(5)), adopted_rows(BARE)], ids=str)
 def test_a_row_that_is_written_anew_is_read_as_far_as_it_shows(rows: list[Item]) -> None:
     assert marks(repaired(replace(EQUAL, rows=unmarked(rows)))) == [message(1).sk] * 2
@@ -191,18 +199,19 @@ def test_a_row_that_is_written_anew_is_read_as_far_as_it_shows(rows: list[Item])
 def test_an_owner_who_reads_while_the_mark_is_filled_in_has_the_last_word() -> None:
     plan = plan_of(replace(EQUAL, rows=unmarked(EQUAL.rows)))
     table = MemoryTable()
-    table.put(*(row | {"read_sk": "x"} for row in EQUAL.rows))
+    table.put(*(row | {"read_sk": message(0).sk} for row in EQUAL.rows))
     assert not table.write(plan.writes)
-    assert all(row["read_sk"] == "x" for row in table.items.values())
+    assert all(row["read_sk"] == message(0).sk for row in table.items.values())
 
 
 @pytest.mark.parametrize(
     "rows", [rows_at(message(0)), rows_at(message(9)), adopted_rows(BARE)], ids=str
 )
 def test_what_a_row_has_beside_survives(rows: list[Item]) -> None:
-    rows = [row | {"muted": True, "read_sk": "x"} for row in rows]
+    own = {"muted": True, "read_sk": message(0).sk}
+    rows = [row | own for row in rows]
     after = repaired(replace(EQUAL, rows=rows))
-    assert all((row["muted"], row["read_sk"]) == (True, "x") for row in after.rows)
+    assert all(row == row | own for row in after.rows)
 
 
 @pytest.mark.parametrize(

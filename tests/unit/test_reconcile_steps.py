@@ -186,15 +186,16 @@ def test_what_an_owner_sets_at_any_step_is_kept(prepare: Callable[[], MemoryTabl
         table = prepare()
         stepped = Stepped(table)
         key = keys.message_group_pk(REEF.uuid), keys.message_group_sk(GROUP)
+        read = keys.sk_before(keys.Position(minute(0)))
         has_set: list[Item] = []
 
         def mark(number: int, *, sets: int = sets) -> None:
             # The owner's write asks for the row, as all writes to rows do.
             if number == sets and (row := table.get(*key)):  # noqa: B023
                 has_set.append(row)  # noqa: B023
-                table.put(row | {"read_sk": "x"})  # noqa: B023
+                table.put(row | {"read_sk": read})  # noqa: B023
 
         stepped.before = mark
         assert [result.left for result in adopt(stepped)] == [[]]
-        assert (table.items[key]["read_sk"] == "x") == bool(has_set)
+        assert (table.items[key]["read_sk"] == read) == bool(has_set)
         assert_right(table)

@@ -483,7 +483,8 @@ class Settings:
         """Return the settings in `item`."""
         return cls(
             user_uuid=keys.uuid_in(_text(item, "pk"), keys.USER_PREFIX),
-            read_receipts=item.get("read_receipts") is not False,
+            # Something else than a yes or a no shows nobody what they may not see.
+            read_receipts=item.get("read_receipts", True) is True,
         )
 
 
