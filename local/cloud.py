@@ -51,17 +51,17 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
     parts.callback(engine.stop)
     bridge = None if with_api else settings.bridge
     postgres = None
-    variables = {}
-    if settings.database_url is None:
+    # The template takes no user in its parameter; the owner is one, for what is not signed in.
+    variables = {"DATABASE_URL": settings.database_url}
+    if settings.database_url:  # the developer's own gets no new users: its URL says who signs in
+        variables["DATABASE_USER"] = ""
+    else:
         postgres = Postgres(state=state, port=port, bridge=bridge)
         parts.callback(postgres.stop)
-    else:  # the developer's own gets no new users: its URL says who signs in
-        variables["DATABASE_USER"] = ""
-    # The template takes no user in its parameter; the owner is one, for what is not signed in.
-    database_url = postgres.url if postgres else str(settings.database_url)
-    variables["DATABASE_URL"] = database_url
+        variables["DATABASE_URL"] = postgres.url
     if settings.dynamodb_url:
         variables["AWS_ENDPOINT_URL_DYNAMODB"] = settings.dynamodb_url
+    database_url = variables["DATABASE_URL"]
     # These take as long as the engines, which start meanwhile.
     from local import api_document  # noqa: PLC0415
     from local.stores import fill  # noqa: PLC0415

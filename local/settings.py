@@ -17,7 +17,7 @@ BYTECODE = ROOT / ".build" / "pycache"
 class Settings:
     """Read once at the start; a port of 0 stands for any free one.
 
-    `of_application` are arguments of Offline. `database_url` is None where the local cloud starts
+    `of_application` are arguments of Offline. `database_url` is empty where the local cloud starts
     its own PostgreSQL, `bridge` where no other address than 127.0.0.1 is there for containers.
     """
 
@@ -26,31 +26,33 @@ class Settings:
 
         An empty variable counts as unset, as it does for boto3.
         """
-        given = {name: value for name, value in environment.items() if value}
+
+        def text(name: str, default: str) -> str:
+            return environment.get(name) or default
 
         def number(name: str, default: int, lowest: int = 0, highest: int = 65535) -> int:
-            text = given.get(name, str(default))
-            if not text.isdecimal() or not lowest <= int(text) <= highest:
+            given = text(name, str(default))
+            if not given.isdecimal() or not lowest <= int(given) <= highest:
                 raise OfflineError(
-                    f"{name} must be a number from {lowest} to {highest}, not {text}."
+                    f"{name} must be a number from {lowest} to {highest}, not {given}."
                 )
-            return int(text)
+            return int(given)
 
-        self.region = given.get("AWS_REGION", "us-east-1")
+        self.region = text("AWS_REGION", "us-east-1")
         self.of_application: dict[str, Any] = {
-            "host": given.get("HOST", "127.0.0.1"),
+            "host": text("HOST", "127.0.0.1"),
             "port": number("PORT", 3000),
-            "aws_host": given.get("AWS_HOST", "127.0.0.1"),
+            "aws_host": text("AWS_HOST", "127.0.0.1"),
             "aws_port": number("AWS_PORT", 4566),
             "region": self.region,
             "concurrency": number("LOCAL_CONCURRENCY", 4, 1, 64),
-            "metrics": given.get("LOCAL_METRICS", "0") != "0",
+            "metrics": text("LOCAL_METRICS", "0") != "0",
             "debug_port": number("DEBUG_PORT", 0) or None,
         }
-        bridge = given.get("BRIDGE_HOST") or bridge_address()
+        bridge = text("BRIDGE_HOST", bridge_address() or "127.0.0.1")
         self.bridge = None if bridge == "127.0.0.1" else bridge
         self.postgres_port = number("POSTGRES_PORT", 5433)
-        self.state = ROOT / given.get("LOCAL_STATE", ".local")
-        self.keep = given.get("KEEP", "0") != "0"
-        self.database_url = given.get("DATABASE_URL")
-        self.dynamodb_url = given.get("AWS_ENDPOINT_URL_DYNAMODB")
+        self.state = ROOT / text("LOCAL_STATE", ".local")
+        self.keep = text("KEEP", "0") != "0"
+        self.database_url = text("DATABASE_URL", "")
+        self.dynamodb_url = text("AWS_ENDPOINT_URL_DYNAMODB", "")

@@ -38,21 +38,10 @@ _DEBUGGED_SECONDS = 86_400.0
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """How functions run.
+    """How functions run; see Offline for what is not said here.
 
-    Attributes
-    ----------
-    python
-        The Python that runs them; it has what the Lambda runtime brings, and no more.
-    packages
-        A folder with the installed requirements of layers and functions, in folders of their
-        names. What `sam build` made needs none.
-    variables
-        Variables of every function, before the template's.
-    concurrency
-        How many calls of one function run at a time.
-    debug_port
-        Where `breakpoint()` in a function waits for a terminal; calls then have no timeout.
+    `python` has what the Lambda runtime brings, and no more. In `packages` are the installed
+    requirements of layers and functions, in folders of their names; `sam build` needs none.
     """
 
     python: Path
@@ -203,12 +192,12 @@ class _Pool:
         try:
             if worker is None or worker.generation != self._generation or not worker.alive:
                 worker = self._renewed(worker)
+                if worker is None:
+                    return _failure("Runtime.ExitError", "The local cloud is stopping")
                 started = worker.initialise()
                 if started.failed:
                     return started
             return worker.call(event, request_id, seconds)
-        except _ClosedError:
-            return _failure("Runtime.ExitError", "The local cloud is stopping")
         finally:
             self._free.put(worker)
 
@@ -222,19 +211,15 @@ class _Pool:
         for worker in self._workers:
             worker.end()
 
-    def _renewed(self, former: _Worker | None) -> _Worker:
+    def _renewed(self, former: _Worker | None) -> _Worker | None:
         if former:
             former.end()
         with self._lock:
             if self._closed:
-                raise _ClosedError
+                return None
             worker = _Worker(self._function, self._runtime, self._generation)
             self._workers = {*self._workers, worker} - {former}
         return worker
-
-
-class _ClosedError(Exception):
-    pass
 
 
 class Functions:

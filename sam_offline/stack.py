@@ -34,7 +34,6 @@ __all__ = [
 ]
 
 _STACK_NAME = "local"
-_METHODS = {"get", "post", "put", "patch", "delete", "head", "options"}
 _ANY_METHOD = "x-amazon-apigateway-any-method"
 
 
@@ -127,7 +126,7 @@ class Stack:
             _route(path, method, operation)
             for path, methods in self._api().get("paths", {}).items()
             for method, operation in methods.items()
-            if method in _METHODS or method == _ANY_METHOD
+            if "x-amazon-apigateway-integration" in operation
         )
 
     def authorizers(self) -> dict[str, Authorizer]:

@@ -18,8 +18,18 @@ from typing import TYPE_CHECKING, Any, cast
 from botocore.exceptions import BotoCoreError, ClientError
 from moto.events.models import EventPattern
 
-from sam_offline import batches
-from sam_offline.batches import Batch, Record, Step
+from sam_offline.batches import (
+    AGE,
+    RETRIES,
+    Batch,
+    Record,
+    Step,
+    after,
+    created_at,
+    cut,
+    sequence_number,
+    split_expired,
+)
 from sam_offline.console import say
 from sam_offline.errors import TemplateError
 from sam_offline.functions import Functions, Result
@@ -120,7 +130,7 @@ class StreamReader:
             arn = self._mapping.stream_arn
             records = [event_record(dict(record), arn) for record in answer["Records"]]
             if records:
-                self._last = batches.sequence_number(records[-1])
+                self._last = sequence_number(records[-1])
             matching = [record for record in records if self._matches(record)]
             if matching or not records:
                 return matching
@@ -144,7 +154,7 @@ class StreamReader:
         return result
 
     def _give_up(self, batch: Batch, condition: str, result: Result | None) -> None:
-        first = batches.sequence_number(batch.records[0])
+        first = sequence_number(batch.records[0])
         say(f"local: {self._mapping.name} gives up {len(batch.records)} records from {first} on")
         arn = self._mapping.on_failure_arn
         if arn is None:
@@ -206,22 +216,22 @@ class Shard:
                 self._waiting_since = time.monotonic()
             self._waiting += records
         waited = float("inf") if draining else time.monotonic() - self._waiting_since
-        batch, self._waiting = batches.cut(self._waiting, waited=waited, mapping=self._mapping)
+        batch, self._waiting = cut(self._waiting, waited=waited, mapping=self._mapping)
         if batch:
             self._todo.append(batch)
             self._waiting_since = time.monotonic()
 
     def _process(self, batch: Batch) -> None:
         """Send a batch; it leaves the queue only when what follows from the call is in place."""
-        expired, live = batches.split_expired(batch, now=time.time(), mapping=self._mapping)
+        expired, live = split_expired(batch, now=time.time(), mapping=self._mapping)
         if expired:
-            self._give_up(expired, batches.AGE, None)
+            self._give_up(expired, AGE, None)
             step = Step(todo=(live,) if live else ())
         else:
             result = self._invoke(batch)
-            step = batches.after(batch, result.payload, failed=result.failed, mapping=self._mapping)
+            step = after(batch, result.payload, failed=result.failed, mapping=self._mapping)
             if step.given_up:
-                self._give_up(step.given_up, batches.RETRIES, result)
+                self._give_up(step.given_up, RETRIES, result)
         self._todo.popleft()
         self._todo.extendleft(reversed(step.todo))
         self._due = time.monotonic() + (_backoff(step.todo[0].calls) if step.todo else 0.0)
@@ -266,7 +276,7 @@ def failure_message(
     """What Lambda sends to the on-failure destination: where the records are, not what they say."""
 
     def arrived(record: Record) -> datetime:
-        return datetime.fromtimestamp(batches.created_at(record), UTC)
+        return datetime.fromtimestamp(created_at(record), UTC)
 
     first, last = batch.records[0], batch.records[-1]
     message: dict[str, Any] = {}
@@ -286,8 +296,8 @@ def failure_message(
         "timestamp": _timestamp(now),
         "DDBStreamBatchInfo": {
             "shardId": shard_id,
-            "startSequenceNumber": batches.sequence_number(first),
-            "endSequenceNumber": batches.sequence_number(last),
+            "startSequenceNumber": sequence_number(first),
+            "endSequenceNumber": sequence_number(last),
             "approximateArrivalOfFirstRecord": _timestamp(arrived(first)),
             "approximateArrivalOfLastRecord": _timestamp(arrived(last)),
             "batchSize": len(batch.records),
