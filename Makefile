@@ -2,8 +2,9 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 BIN := .venv/bin
-# A file at a time in one process a core.
-PYTEST := bin/python -m pytest --numprocesses auto --dist loadfile
+# A file at a time in one process a core; in their order, since the unit tests, which come last, are
+# short and fill what is left at the end.
+PYTEST := bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help
 help: ## list these targets

@@ -48,6 +48,7 @@ def operated(
     cloud.stop()
 
 
+@pytest.mark.proof
 def test_a_table_of_the_bootcamp_is_adopted_beside_live_traffic(operated: Operated) -> None:
     target = targets.target(on_aws=False)
     client, name = target.client("dynamodb"), target.output("TableName")

@@ -158,6 +158,7 @@ def run(template: Path, *words: str) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.proof
 def test_a_function_that_fails_is_said_on_the_command_line(template: Path) -> None:
     called = run(template, "invoke", "Web")
     answer, said = called.communicate()

@@ -3,10 +3,14 @@
 import shutil
 from collections.abc import Callable
 
+import pytest
+
 from local.settings import TEMPLATE
 from tests.local.conftest import LocalCloud, RunningCloud
-from tests.local.test_application import LONG, Person
+from tests.local.test_application import Person
 from tests.waiting import eventually
+
+METRIC = "CloudWatchMetrics"
 
 
 def lines(cloud: LocalCloud) -> list[str]:
@@ -19,22 +23,22 @@ def test_a_path_cannot_forge_a_line(cloud: RunningCloud) -> None:
     assert shown.startswith("api | GET /x\\nlocal: forged\\x1b[2J\\r\\x9b 404")
 
 
-def test_metrics_are_shown_to_those_who_ask(
-    cloud: RunningCloud, start_cloud: Callable[..., LocalCloud]
-) -> None:
-    """The seed goes through the stream, and its function gives metrics."""
-
-    def text_of_a_metric(process: LocalCloud) -> str | None:
-        return next((line for line in lines(process) if "CloudWatchMetrics" in line), None)
-
-    person = Person(cloud, "grahams", cloud.token("grahams"))
-    sent = person.post("/api/messages", message_group_uuid=LONG.uuid, message="counted")
+def test_metrics_are_shown_to_nobody_who_does_not_ask(cloud: RunningCloud) -> None:
+    grahams, reef = (Person(cloud, name, cloud.token(name)) for name in ("grahams", "reef"))
+    sent = grahams.post("/api/messages", handle=reef.handle, message="counted")
     assert sent.status_code == 200
+    # The stream's function, which gives metrics, has moved the group.
+    eventually(lambda: reef.groups()[0]["message"] == "counted" or None)
+    assert not any(METRIC in line for line in lines(cloud.process))
+
+
+@pytest.mark.proof
+def test_metrics_are_shown_to_those_who_ask(start_cloud: Callable[..., LocalCloud]) -> None:
+    """The seed goes through the stream."""
     asked = start_cloud(LOCAL_METRICS="1")
     asked.wait_until_ready()
-    eventually(lambda: text_of_a_metric(asked))
+    asked.wait_until_it_says(METRIC)
     asked.stop()
-    assert text_of_a_metric(cloud.process) is None
 
 
 def test_a_new_template_needs_a_restart_and_the_terminal_says_so(
