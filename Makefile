@@ -46,6 +46,11 @@ rehearse: setup ## deploy to an emulator of AWS, use, update, take down and set 
 	@bin/setup sam rehearse
 	@REHEARSE=1 bin/python -m pytest tests/rehearse --verbose
 
+.PHONY: contract
+contract: setup ## send thousands of generated requests to the API (SEED=2 for others)
+	@bin/setup contract
+	@CONTRACT=1 bin/python -m pytest tests/generated --verbose
+
 .PHONY: bench
 bench: setup ## measure cold and warm starts, the stream, growth; tables, and plots in .build/results
 	@bin/setup sam plots
