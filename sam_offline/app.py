@@ -5,6 +5,7 @@ between, such as filling a database, calls `create` and `open` one after the oth
 """
 
 import os
+import re
 import socket
 import sys
 import tempfile
@@ -37,6 +38,8 @@ _DRAIN_SECONDS = 3.0
 _ENGINE_SECONDS = 75.0
 # The gateway's own limit for an integration.
 _API_SECONDS = 30.0
+# How the address of a queue begins: with the port that the engine had when it made the queue.
+_OF_ENGINE = re.compile(r"http://localhost:\d+/(?=\d{12}/)")
 
 
 class Offline:
@@ -190,8 +193,9 @@ class Offline:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The template's outputs."""
-        return self.stack.outputs()
+        """The template's outputs; the address of a queue is one at `aws_url`."""
+        own = f"{self.aws_url}/"
+        return {name: _OF_ENGINE.sub(own, text) for name, text in self.stack.outputs().items()}
 
     def client(self, service: Any) -> Any:
         """Return a boto3 client, whose calls of Cognito fire the pool's triggers."""

@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from sam_offline import Offline, OfflineError
+from sam_offline.cloud import client
+from sam_offline.state import StateFolder
 from tests.local.conftest import ROOT, wait_until_gone
 from tests.waiting import eventually
 
@@ -25,6 +27,7 @@ Parameters:
 Globals:
   Function: { Runtime: python3.13, CodeUri: code, Timeout: 5 }
 Resources:
+  Letters: { Type: AWS::SQS::Queue }
   Notes:
     Type: AWS::DynamoDB::Table
     Properties:
@@ -53,6 +56,7 @@ Resources:
 Outputs:
   Table: { Value: !Ref Notes }
   WebFunction: { Value: !GetAtt Web.Arn }
+  Queue: { Value: !Ref Letters }
 """
 CODE = """
 import os
@@ -112,6 +116,22 @@ def test_what_is_written_is_delivered_when_the_streams_are_drained(app: Offline)
         dynamodb.put_item(TableName=app.outputs["Table"], Item={"id": {"S": str(number)}})
     app.drain()
     assert dynamodb.scan(TableName=app.outputs["Table"])["Count"] == 40
+
+
+def test_a_queue_is_at_the_address_that_the_outputs_name(template: Path, tmp_path: Path) -> None:
+    """Some clients call a queue there, and there only. The engine has another port each time."""
+    state = StateFolder(tmp_path / "state")
+    state.acquire()
+    for body in ("first", "second"):
+        with Offline(template, tools=TOOLS, state=state) as app:
+            queue = app.outputs["Queue"]
+            assert queue.startswith(f"{app.aws_url}/")
+            sqs = client("sqs", queue, app.region)
+            sqs.send_message(QueueUrl=queue, MessageBody=body)
+            (letter,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+            assert letter["Body"] == body
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=letter["ReceiptHandle"])
+    state.release()
 
 
 @pytest.mark.parametrize(
