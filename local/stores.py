@@ -40,5 +40,5 @@ def fill(app: Offline, database_url: str, *, repairs: bool) -> SeedReport:
         )
     except (psycopg2.Error, BotoCoreError, ClientError, SeedError) as error:
         raise OfflineError(f"Schema or seed cannot be loaded: {str(error).strip()}") from error
-    say("local: users, sign-ins and conversations are seeded")
+    say("local: users, sign-ins and conversations of the seed are there")
     return report

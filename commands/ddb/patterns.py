@@ -80,7 +80,7 @@ def list_conversations(
     since: Since = None,
     until: Until = None,
 ) -> None:
-    """Print the newest page of a user's message groups, the newest last.
+    """Print the newest page of a user's message groups, the newest first.
 
     A row says whether the group is unread and whether it is muted for that user.
     The user is named by handle or uuid; without a name it is a seeded one.
@@ -96,15 +96,19 @@ def list_conversations(
 
 @dataclass(frozen=True, kw_only=True)
 class _List:
-    """A list: a partition of the table or of an index, in the order of the attribute `sort`."""
+    """A list: a partition of the table or of an index, in the order of the attribute `sort`.
+
+    It is printed newest first, unless people read it downwards.
+    """
 
     pk: str
     sort: str
     index: str | None = None
+    reads_downwards: bool = False
 
     @classmethod
     def of_messages(cls, message_group_uuid: str) -> Self:
-        return cls(pk=keys.message_pk(message_group_uuid), sort="sk")
+        return cls(pk=keys.message_pk(message_group_uuid), sort="sk", reads_downwards=True)
 
     @classmethod
     def of_message_groups(cls, user_uuid: str) -> Self:
@@ -155,7 +159,7 @@ def _print(run: Run, rows: _List, page: _Page, *, why_empty: Callable[[], str]) 
     items = list(islice(found, page.limit + 1))
     shown = items[: page.limit]
     empty = "" if shown else why_empty()
-    for item in reversed(shown):
+    for item in reversed(shown) if rows.reads_downwards else shown:
         run.output.line(_line(item, rows.sort), item)
     cursor = str(shown[-1][rows.sort]) if len(items) > page.limit else None
     if run.output.as_json:

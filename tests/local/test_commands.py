@@ -38,7 +38,7 @@ def test_the_sequence_of_the_bootcamp_from_setup_to_drop(operated: Operated) -> 
     assert len(shown) == 3
     assert "Same time next month. I will bring" in shown[-1]
     *groups, summary = operated.rows("ddb patterns list-conversations")
-    assert [group["user_handle"] for group in groups] == ["bayko", "reef"]
+    assert [group["user_handle"] for group in groups] == ["reef", "bayko"]
     assert summary == {"summary": {"cursor": None}}  # what it would cost means nothing here
     assert len(operated.rows("cognito list-users")) == 5
     linked = {row["state"] for row in operated.rows("db update_cognito_user_ids")}
