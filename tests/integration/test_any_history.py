@@ -334,6 +334,10 @@ class History(RuleBasedStateMachine):
                 newest = max(theirs, key=lambda m: m.position)
                 assert row.their_sk == newest.place
                 assert row.user_display_name == newest.user_display_name
+            unread = [message for message in theirs if message.place > (row.marks.read_sk or "")]
+            assert row.has_news == bool(unread)
+            counts = marks.count_unread(self.repository, [row])
+            assert counts[row.message_group_uuid] == len(unread)
 
 
 @pytest.mark.parametrize("histories", [6, pytest.param(150, marks=pytest.mark.proof)])
