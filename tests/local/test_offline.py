@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from sam_offline import Offline, OfflineError
-from sam_offline.cloud import client
+from sam_offline.ministack import client
 from sam_offline.state import StateFolder
 from tests.local.conftest import ROOT, wait_until_gone
 from tests.waiting import eventually
