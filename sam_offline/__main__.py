@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sam_offline.console import keep_stdout_free, say
+from sam_offline.console import say
 from sam_offline.errors import OfflineError
 from sam_offline.ministack import Ministack
 from sam_offline.running import isolate_from_aws, run_until_stopped
@@ -73,12 +73,14 @@ def _start(arguments: argparse.Namespace, parts: ExitStack) -> Callable[[], None
 
 
 def _invoke(arguments: argparse.Namespace, parts: ExitStack) -> None:
-    keep_stdout_free()
     try:
         event = json.loads(arguments.event.read_text()) if arguments.event else {}
     except (OSError, ValueError) as error:
         raise OfflineError(f"{arguments.event} is no event: {error}") from error
-    print(json.dumps(_created(arguments, parts).invoke(arguments.function, event)))
+    with os.fdopen(os.dup(1), "w") as answer:
+        os.dup2(2, 1)  # what is said goes to standard error: standard output is for the answer
+        result = _created(arguments, parts).invoke(arguments.function, event)
+        print(json.dumps(result), file=answer)
 
 
 def _created(arguments: argparse.Namespace, parts: ExitStack) -> "Offline":

@@ -96,8 +96,9 @@ class Offline:
         tools = tools or self._template.parent / ".build"
         self._parts = ExitStack()
         self.state = state or self._folder_of_its_own()
-        self._api_listener = self._take(host, port, "PORT") if api else None
-        self._aws_listener = self._take(aws_host, aws_port, "AWS_PORT")
+        taken = self._parts.enter_context
+        self._api_listener = taken(bind(host, port, "PORT")) if api else None
+        self._aws_listener = taken(bind(aws_host, aws_port, "AWS_PORT"))
         self.url = _url(self._api_listener) if self._api_listener else ""
         self.aws_url = _url(self._aws_listener)
         self.engine = engine or Ministack(tools, state=self.state, region=region)
@@ -270,9 +271,6 @@ class Offline:
             say("local: stopped before every record of the stream was delivered")
         for reader in self._readers:
             reader.stop()
-
-    def _take(self, host: str, port: int, variable: str) -> socket.socket:
-        return self._parts.enter_context(bind(host, port, variable))
 
     def _folder_of_its_own(self) -> StateFolder:
         folder = tempfile.TemporaryDirectory(prefix="sam-offline-")

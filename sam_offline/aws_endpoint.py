@@ -173,9 +173,9 @@ class Triggers:
 class AwsEndpoint:
     """Passes calls on to the engine.
 
-    With `sign_for` a region, calls that are signed with other keys than the local ones, or for
-    another region, are signed anew: `sam local` gives containers the developer's own keys and
-    region, or made-up ones, and nothing that the template or a file says changes that.
+    With `sign_for` a region, whatever is signed is signed anew, with the local keys and for that
+    region: `sam local` gives containers the developer's own keys and region, or made-up ones, and
+    nothing that the template or a file says changes that.
     """
 
     def __init__(self, engine_url: str, triggers: Triggers, *, sign_for: str | None = None) -> None:
@@ -260,7 +260,7 @@ class AwsEndpoint:
                     say(f"local: e-mail to {', '.join(mail['To'])}: {text}")
 
 
-_SIGNED_WITH = re.compile(r"AWS4-HMAC-SHA256 Credential=([^/]+)/\d+/([^/]+)/([^/]+)/")
+_SIGNED_FOR = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/[^/]+/([^/]+)/")
 _SIGNATURE = {"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"}
 
 
@@ -268,9 +268,8 @@ def _signed(
     request: Request, headers: list[tuple[str, str]], body: bytes, region: str
 ) -> list[tuple[str, str]]:
     """The headers with the local keys' signature for the region in place of any other."""
-    signed = _SIGNED_WITH.match(request.headers.get("authorization", ""))
-    key, secret = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-    if not signed or (signed[1], signed[2]) == (key, region):
+    signed = _SIGNED_FOR.match(request.headers.get("authorization", ""))
+    if not signed:
         return headers
     call = AWSRequest(
         method=request.method,
@@ -279,7 +278,7 @@ def _signed(
         data=body,
         headers={name: value for name, value in headers if name not in _SIGNATURE},
     )
-    SigV4Auth(Credentials(key, secret), signed[3], region).add_auth(call)
+    SigV4Auth(Credentials(*CREDENTIALS.values()), signed[1], region).add_auth(call)
     return list(call.headers.items())
 
 

@@ -70,8 +70,6 @@ def first_failed(payload: Any, records: tuple[Record, ...]) -> int:
     An empty list, null or an empty answer is a success. Lambda goes back to the lowest sequence
     number that is named; an answer that names none of the batch's records fails all of it.
     """
-    if payload is None or payload == {}:
-        return len(records)
     failures = payload.get("batchItemFailures") if isinstance(payload, dict) else payload
     if failures is None or failures == []:
         return len(records)

@@ -5,13 +5,6 @@ import os
 import threading
 
 _lock = threading.Lock()
-_output = 1
-
-
-def keep_stdout_free() -> None:
-    """Write all lines to standard error, where standard output is for an answer."""
-    global _output  # noqa: PLW0603 - a process has one terminal
-    _output = 2
 
 
 def say(line: str, *, error: bool = False) -> None:
@@ -27,4 +20,4 @@ def say(line: str, *, error: bool = False) -> None:
     text = f"{''.join(shown)}\n".encode()
     with _lock, contextlib.suppress(OSError):
         while text:
-            text = text[os.write(2 if error else _output, text) :]
+            text = text[os.write(2 if error else 1, text) :]

@@ -28,13 +28,8 @@ from ministack.services import cloudformation, cognito, dynamodb, sqs
 from sam_offline.doors import Door, is_engines_own
 
 _SAVED = {
-    name: service.get_state
-    for name, service in {
-        "cloudformation": cloudformation,
-        "cognito": cognito,
-        "dynamodb": dynamodb,
-        "sqs": sqs,
-    }.items()
+    service.__name__.rpartition(".")[2]: service.get_state
+    for service in (cloudformation, cognito, dynamodb, sqs)
 }
 _HUNG_SECONDS = 600
 # The time between two savings: at least this, and so many times what one takes.

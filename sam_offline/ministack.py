@@ -37,7 +37,6 @@ class Ministack(Engine):
             "ministack",
             [str(python), "-P", "-m", "sam_offline.engine"],
             state=state,
-            holds=True,
             environment={
                 **CREDENTIALS,
                 "PYTHONPATH": str(Path(__file__).parent.parent),

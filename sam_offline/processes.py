@@ -4,9 +4,11 @@ import shlex
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -17,9 +19,7 @@ from sam_offline.state import StateFolder
 __all__ = ["Engine", "bind", "free_port", "guarded"]
 
 _START_SECONDS = 30
-# The program takes the shell's place, and its number $$, which is also that of the group. What a
-# shell runs in the background ignores SIGINT, and gets no standard input by itself.
-_GUARD = "exec 3<&0; (cat <&3; kill -{signal} -$$) >/dev/null 2>&1 & exec 3<&-; {run}"
+_GUARD = Path(__file__).with_name("guard.py")
 # A process that is to end and works may take its time; one that only waits, too, uses a little.
 _LOOK_SECONDS = 6.0
 _IDLE = 0.02
@@ -29,17 +29,10 @@ class Engine:
     """A program that runs until `stop`, or until this process is gone.
 
     It ends when its standard input does; see `guarded` for a program that does not look there.
-    Until it has ended, nobody else gets the state folder if it `holds` that.
     """
 
     def __init__(
-        self,
-        name: str,
-        command: list[str],
-        *,
-        environment: Mapping[str, str],
-        state: StateFolder,
-        holds: bool = False,
+        self, name: str, command: list[str], *, environment: Mapping[str, str], state: StateFolder
     ) -> None:
         self.name = name
         self.log = state.path / f"{name}.log"
@@ -55,7 +48,7 @@ class Engine:
                 cwd=state.path,
                 start_new_session=True,
                 umask=0o077,
-                pass_fds=state.held if holds else (),
+                pass_fds=state.held,
             )
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
@@ -116,8 +109,9 @@ def guarded(stop_signal: signal.Signals, *commands: Sequence[str]) -> list[str]:
     When the standard input ends, for whatever reason, they get the signal: our kill -9 included.
     """
     *before, program = (shlex.join(command) for command in commands)
-    run = " && ".join([*before, f"exec {program} </dev/null"])
-    return ["/bin/sh", "-c", _GUARD.format(signal=int(stop_signal), run=run)]
+    # With a trap the shell waits for the command that the signal ends, and then exits.
+    run = f"trap exit INT TERM; {' && '.join([*before, f'exec {program}'])}"
+    return [sys.executable, "-IS", str(_GUARD), str(int(stop_signal)), "/bin/sh", "-c", run]
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:

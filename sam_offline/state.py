@@ -1,6 +1,6 @@
 """The state folder: who runs in it, and what was written.
 
-lock         held by the running local cloud and by its engine until the last of them has ended
+lock         held by the running local cloud and by its engines until the last of them has ended
 stack.json   outputs and addresses of the running stack, absent when none runs
 data/        what the engines store; removed at a fresh start
 *.log        the engines' own logs of this run
@@ -31,7 +31,7 @@ class StateFolder:
         self._published: list[Path] = []
 
     def acquire(self) -> None:
-        """Take the folder as soon as a killed run's engine has ended.
+        """Take the folder as soon as a killed run's engines have ended.
 
         Raise OfflineError when another run has it.
         """
@@ -50,7 +50,7 @@ class StateFolder:
                     f"A local cloud is already running in {self.path} (process {holder}); "
                     "stop it, or take another folder and other ports for a second one."
                 ) from None
-            say("local: waiting for the engine of a killed run, which saves what was written")
+            say("local: waiting for the engines of a killed run, which save what was written")
             fcntl.flock(lock, fcntl.LOCK_EX)
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -61,7 +61,7 @@ class StateFolder:
 
     @property
     def held(self) -> list[int]:
-        """The file descriptors that the engine inherits, so that the folder is its as well."""
+        """The file descriptors that an engine inherits, so that the folder is its as well."""
         return [self._lock.fileno()] if self._lock else []
 
     @property

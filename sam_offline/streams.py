@@ -142,9 +142,8 @@ class StreamReader:
             place = {"ShardIteratorType": "AFTER_SEQUENCE_NUMBER", "SequenceNumber": self._last}
         (shard,) = self._streams.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
         self._shard_id = shard["ShardId"]
-        return self._streams.get_shard_iterator(StreamArn=arn, ShardId=self._shard_id, **place)[
-            "ShardIterator"
-        ]
+        made = self._streams.get_shard_iterator(StreamArn=arn, ShardId=self._shard_id, **place)
+        return made["ShardIterator"]
 
     def _invoke(self, batch: Batch) -> Result:
         event = {"Records": list(batch.records)}
@@ -252,11 +251,11 @@ def matcher(filters: tuple[str, ...]) -> Callable[[Record], bool]:
 
 def event_record(record: dict[str, Any], stream_arn: str) -> Record:
     """A record of the streams API (as boto3 gives it) as Lambda hands it to a function."""
-    change = dict(record["dynamodb"])
-    # Whole seconds, as in the cloud.
-    created = change["ApproximateCreationDateTime"]
-    change["ApproximateCreationDateTime"] = int(created.timestamp())
-    event = {**record, "dynamodb": _json(change), "eventSourceARN": stream_arn}
+    created = record["dynamodb"]["ApproximateCreationDateTime"]
+    # Whole seconds, as in the cloud; and binary values in base64, as in JSON.
+    change = {**record["dynamodb"], "ApproximateCreationDateTime": int(created.timestamp())}
+    text = json.dumps(change, default=lambda binary: base64.b64encode(binary).decode())
+    event = {**record, "dynamodb": json.loads(text), "eventSourceARN": stream_arn}
     if "userIdentity" in event:
         identity = event["userIdentity"]
         event["userIdentity"] = {"principalId": identity["PrincipalId"], "type": identity["Type"]}
@@ -314,14 +313,3 @@ def _backoff(failures: int) -> float:
     """Seconds to wait after so many failures in a row, growing up to a limit."""
     shortest, longest = _BACKOFF_SECONDS
     return min(longest, shortest * 2.0 ** min(failures - 1, 10)) if failures else 0.0
-
-
-def _json(value: Any) -> Any:
-    """Binary values as the base64 text that they are in JSON."""
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, dict):
-        return {key: _json(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_json(item) for item in value]
-    return value

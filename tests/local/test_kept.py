@@ -202,7 +202,12 @@ def test_an_engine_that_saves_for_long_is_waited_for(
 
 def test_an_engine_that_does_nothing_any_more_is_ended(state: StateFolder) -> None:
     engine = _engine(state, _IGNORES)
-    (program,) = [one for one in psutil.Process().children() if _IGNORES in one.cmdline()]
+    (program,) = [
+        program
+        for guard in psutil.Process().children()
+        for program in guard.children()
+        if _IGNORES in program.cmdline()
+    ]
     engine.stop()
     wait_until_gone([program])
 

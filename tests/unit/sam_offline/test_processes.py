@@ -1,4 +1,4 @@
-"""A guarded command ends when nobody holds its input any more."""
+"""A guarded program ends when nobody holds its input any more."""
 
 import signal
 import subprocess
@@ -8,7 +8,6 @@ from pathlib import Path
 import psutil
 
 from sam_offline.processes import guarded
-from tests.waiting import eventually
 
 _SLEEP = [sys.executable, "-c", "import time; print('here', flush=True); time.sleep(3600)"]
 
@@ -23,18 +22,31 @@ def _run(*commands: list[str]) -> subprocess.Popen[str]:
     )
 
 
-def _end(run: subprocess.Popen[str]) -> None:
-    """Close its input; nothing of it may live on."""
+def _wait_until_it_runs(run: subprocess.Popen[str]) -> list[psutil.Process]:
     assert run.stdout
     assert run.stdout.readline() == "here\n"
-    family = psutil.Process(run.pid).children(recursive=True)
+    return psutil.Process(run.pid).children(recursive=True)
+
+
+def _end(run: subprocess.Popen[str], family: list[psutil.Process]) -> None:
+    """Close its input; nothing of it may live on."""
     run.communicate()
-    assert run.returncode == -signal.SIGTERM
-    eventually(lambda: not any(process.is_running() for process in family) or None)
+    assert run.returncode > 0  # it ended by itself, no signal ended it
+    assert not any(process.is_running() for process in family)
 
 
 def test_end_of_input_ends_the_program() -> None:
-    _end(_run(["true"], _SLEEP))
+    run = _run(["true"], _SLEEP)
+    _end(run, _wait_until_it_runs(run))
+
+
+def test_signals_do_not_take_the_guard_from_its_program() -> None:
+    run = _run(_SLEEP)
+    family = _wait_until_it_runs(run)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        run.send_signal(number)
+    assert all(process.is_running() for process in family)
+    _end(run, family)
 
 
 def test_commands_run_in_turn_as_long_as_they_succeed(tmp_path: Path) -> None:
@@ -45,5 +57,6 @@ def test_commands_run_in_turn_as_long_as_they_succeed(tmp_path: Path) -> None:
 
 
 def test_no_further_command_starts_after_the_end_of_input(tmp_path: Path) -> None:
-    _end(_run(_SLEEP, ["touch", str(tmp_path / "next")]))
+    run = _run(_SLEEP, ["touch", str(tmp_path / "next")])
+    _end(run, _wait_until_it_runs(run))
     assert not list(tmp_path.iterdir())
