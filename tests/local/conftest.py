@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from commands.cli import app
 from messaging import keys
+from seed.examples import PASSWORD
 from tests import contract
 from tests.waiting import eventually
 
@@ -150,15 +151,13 @@ class RunningCloud:
     sqs: "SQSClient"
 
     def token(self, handle: str) -> str:
-        """An access token, as a person gets it: by bin/cognito/token."""
-        return subprocess.run(
-            [str(ROOT / "bin" / "cognito" / "token"), handle],
-            env=self.process.environment,
-            cwd="/",
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
+        """An access token of a seeded person."""
+        signed_in = self.cognito.initiate_auth(
+            AuthFlow="USER_PASSWORD_AUTH",
+            ClientId=self.stack["UserPoolClientId"],
+            AuthParameters={"USERNAME": f"{handle}@example.com", "PASSWORD": PASSWORD},
+        )
+        return signed_in["AuthenticationResult"]["AccessToken"]
 
     def workers(self, function: str) -> list[psutil.Process]:
         """The living workers of a function."""

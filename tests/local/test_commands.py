@@ -77,16 +77,16 @@ def test_what_is_left_of_the_commands(operated: Operated) -> None:
 
 
 def test_a_load_is_found_equal_and_taken_away_again(operated: Operated) -> None:
-    (written,) = operated.rows("ddb seed --messages 2000 --users 40 --groups 60 --reset")
-    assert written["messages"] == 2000
-    assert len(operated.items()) == 2000 + 60 * 4
+    (written,) = operated.rows("ddb seed --messages 1000 --users 40 --groups 60 --reset")
+    assert written["messages"] == 1000
+    assert len(operated.items()) == 1000 + 60 * 4
     operated.run("ddb reconcile --dry-run")
-    assert operated.rows("ddb seed --reset")[0]["deleted"] >= 2240
+    assert operated.rows("ddb seed --reset")[0]["deleted"] >= 1240
     assert len(operated.items()) == 120
 
 
 def test_an_interrupted_seed_is_completed_by_the_next(operated: Operated, tmp_path: Path) -> None:
-    size = ["--messages", "3000", "--users", "40", "--groups", "60"]
+    size = ["--messages", "1000", "--users", "40", "--groups", "60"]
     # It cannot be ready before it is interrupted: one of its calls is not answered until then.
     proxy = HoldingProxy(operated.stack["EndpointUrl"], "BatchWriteItem", number=20)
     (tmp_path / "stack.json").write_text(json.dumps(operated.stack | {"EndpointUrl": proxy.url}))
@@ -103,9 +103,9 @@ def test_an_interrupted_seed_is_completed_by_the_next(operated: Operated, tmp_pa
     _, said = seeding.communicate()
     proxy.stop()
     assert (seeding.returncode, said) == (130, "Interrupted: run the command again.\n")
-    assert 19 * 25 < len(operated.items()) < 3000
+    assert 19 * 25 < len(operated.items()) < 1000
     operated.run(f"ddb seed {' '.join(size)}")
-    assert len(operated.items()) == 3000 + 60 * 4 + 120
+    assert len(operated.items()) == 1000 + 60 * 4 + 120
     operated.run("ddb reconcile --dry-run")
 
 

@@ -33,6 +33,7 @@ def rows(url: str, table: str, *, key: str, region: str) -> int:
     return client.scan(TableName=table)["Count"]
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(sys.platform != "linux", reason=f"{ELSEWHERE} is an address on Linux only")
 def test_without_its_api_containers_reach_it_whatever_keys_they_have(
     start_cloud: Callable[..., LocalCloud],

@@ -92,6 +92,7 @@ def _saved(state: Path, text: str) -> bool | None:
     return any(text in file.read_text() for file in files) or None
 
 
+@pytest.mark.proof
 def test_what_was_written_before_a_kill_is_there_and_in_the_lists(
     start_cloud: Start, tmp_path: Path
 ) -> None:
