@@ -63,8 +63,8 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
         variables["AWS_ENDPOINT_URL_DYNAMODB"] = settings.dynamodb_url
     database_url = variables["DATABASE_URL"]
     # These take as long as the engines, which start meanwhile.
-    from local import api_document  # noqa: PLC0415
     from local.stores import fill  # noqa: PLC0415
+    from local.web_client import web_client  # noqa: PLC0415
     from sam_offline.app import Offline  # noqa: PLC0415
 
     app = Offline(
@@ -82,7 +82,7 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
         postgres.wait()
     app.create()
     report = fill(app, database_url, repairs=settings.keep and postgres is not None)
-    app.open(otherwise=api_document.answer)
+    app.open(otherwise=web_client(app, report).answer)
     if not with_api:
         url = postgres.url_for_containers if postgres else database_url
         app.publish_environments(**variables | {"DATABASE_URL": url})
@@ -103,6 +103,8 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
 def _announce(app: "Offline", report: "SeedReport", database_url: str, state: StateFolder) -> None:
     where = f"at {app.url}" if app.url else "without the API"
     say(f"local: ready {where}; press Ctrl-C to stop")
+    if app.url:
+        say(f"  web client  {app.url} in a browser")
     say(f"  AWS         {app.aws_url} (access key: test, secret key: test)")
     say(f"  PostgreSQL  {database_url}")
     say(f"  sign-ins    {', '.join(report.handles)} (password: {report.password})")

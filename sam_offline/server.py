@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from sam_offline.console import say
@@ -94,7 +94,8 @@ class HttpServer:
         started = time.monotonic()
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
-        if self._log:
+        # A page has dozens of files, each of which would hide what the API was asked.
+        if self._log and not isinstance(response, FileResponse):
             took = (time.monotonic() - started) * 1000
             self._log(f"{scope['method']} {scope['path']} {response.status_code} {took:.0f} ms")
 

@@ -1,0 +1,35 @@
+"""The web client of `make run`: the pages in web/, with the configuration of this machine."""
+
+import json
+
+from commands.web.site import Person, Site, is_page
+from local import api_document
+from local.settings import ROOT
+from sam_offline import Offline
+from sam_offline.static_files import StaticFiles
+from seed.examples import seed_users
+from seed.writing import SeedReport
+
+__all__ = ["web_client"]
+
+
+def web_client(app: Offline, report: SeedReport) -> StaticFiles:
+    """Return the pages, which offer the people of the seed with one click."""
+    site = Site.from_outputs(
+        app.outputs,
+        sign_in_url=app.aws_url,
+        people=[
+            Person(handle=user.user.handle, display_name=user.user.display_name, email=user.email)
+            for user in seed_users()
+            if user.user.handle in report.handles
+        ],
+        password=report.password,
+    )
+    return StaticFiles(
+        ROOT / "web",
+        headers=site.headers(),
+        made={"/config.json": json.dumps(site.config())},
+        # A route that the API does not have stays one, as at CloudFront.
+        is_page=lambda path: not path.startswith("/api/") and is_page(path),
+        otherwise=api_document.answer,
+    )

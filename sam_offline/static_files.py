@@ -1,0 +1,58 @@
+"""Files of a folder, as a host of static pages serves them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from sam_offline.server import Handler
+
+__all__ = ["StaticFiles"]
+
+
+class StaticFiles:
+    """Answers with the files below a folder, which may change while it serves them.
+
+    Parameters
+    ----------
+    headers
+        What comes with every file.
+    made
+        Files of JSON that are in no folder: their paths and texts.
+    is_page
+        The paths that are answered with index.html, which then shows what belongs there.
+    otherwise
+        Answers what is no file.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        headers: Mapping[str, str],
+        made: Mapping[str, str],
+        is_page: Callable[[str], bool],
+        otherwise: Handler,
+    ) -> None:
+        self._folder = folder.resolve()
+        self._headers = {**headers, "Cache-Control": "no-cache"}
+        self._made = made
+        self._is_page = is_page
+        self._otherwise = otherwise
+
+    def answer(self, request: Request, body: bytes) -> Response:
+        """Return the file of a path."""
+        path = request.scope["path"]
+        if request.method in {"GET", "HEAD"}:
+            if path in self._made:
+                return Response(self._made[path], 200, self._headers, "application/json")
+            if file := self._file("/index.html" if self._is_page(path) else path):
+                return FileResponse(file, headers=self._headers)
+        return self._otherwise(request, body)
+
+    def _file(self, path: str) -> Path | None:
+        if "\0" in path:
+            return None
+        file = self._folder.joinpath(*path.split("/")[1:]).resolve()
+        return file if file.is_relative_to(self._folder) and file.is_file() else None

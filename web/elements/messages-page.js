@@ -1,0 +1,86 @@
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { repeat } from "../vendor/lit-html/directives/repeat.js";
+import { mark } from "./icons.js";
+import { View } from "./view.js";
+import "./connection-notice.js";
+import "./find-person.js";
+import "./message-announcer.js";
+import "./message-group.js";
+import "./message-groups.js";
+import "./new-message-group.js";
+
+/** The list and what is open in it: side by side, or one at a time where there is no room. */
+class MessagesPage extends View {
+  #icon = document.querySelector('link[rel="icon"]');
+
+  template() {
+    const { store, route } = this.props;
+    store.open = route.page === "message_group" ? route.uuid : "";
+    this.#tellUnread(store.unreadCount);
+    return html`
+      <a class="skip" href="#main" @click=${this.#skip}>Skip to the messages</a>
+      <div class="columns" data-page=${route.page}>
+        <nav class="side" aria-label="Message groups">
+          <message-groups .props=${{ store, open: store.open }}></message-groups>
+        </nav>
+        <main class="main" id="main" tabindex="-1">${this.#main(store, route)}</main>
+      </div>
+      <connection-notice .props=${{ store }}></connection-notice>
+      <message-announcer .props=${{ store }}></message-announcer>
+    `;
+  }
+
+  #main(store, route) {
+    switch (route.page) {
+      case "message_group":
+        // An element of its own for each, with its own place and draft.
+        return repeat(
+          [route.uuid],
+          (uuid) => uuid,
+          (uuid) => html`<message-group .props=${{ store, uuid }}></message-group>`,
+        );
+      case "new":
+        return repeat(
+          [route.handle],
+          (handle) => handle,
+          (handle) => html`<new-message-group .props=${{ store, handle }}></new-message-group>`,
+        );
+      case "find":
+        return html`<find-person .props=${{ store }}></find-person>`;
+      case "unknown":
+        return html`<div class="empty">
+          <p>There is nothing at this address.</p>
+          <p><a class="button" href="/messages">To your messages</a></p>
+        </div>`;
+      default:
+        return store.messageGroups.length
+          ? html`<div class="empty">
+              ${mark}
+              <p>Choose someone on the left, or write to someone new.</p>
+            </div>`
+          : nothing;
+    }
+  }
+
+  #tellUnread(count) {
+    const name = this.#title();
+    document.title = count ? `(${count}) ${name}` : name;
+    const icon = count ? "/icon-unread.svg" : "/icon.svg";
+    if (this.#icon.getAttribute("href") !== icon) this.#icon.setAttribute("href", icon);
+    navigator.setAppBadge?.(count).catch(() => {});
+  }
+
+  #title() {
+    const { store, route } = this.props;
+    if (route.page === "find" || route.page === "new") return "New message";
+    const name = store.messageGroup(store.open)?.display_name;
+    return name ? `${name} · Messages` : "Messages";
+  }
+
+  #skip(event) {
+    event.preventDefault();
+    (this.querySelector("main textarea, main input") ?? this.querySelector("main")).focus();
+  }
+}
+
+customElements.define("messages-page", MessagesPage);

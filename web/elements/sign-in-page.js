@@ -1,0 +1,111 @@
+import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { PasswordRequiredError } from "../cognito.js";
+import { reason } from "../errors.js";
+import { mark } from "./icons.js";
+import { View } from "./view.js";
+import "./confirm-form.js";
+import "./forgotten-form.js";
+import "./new-password-form.js";
+import "./person-avatar.js";
+import "./sign-in-form.js";
+import "./sign-up-form.js";
+
+/** All that is there for who is not signed in: `signedIn` is called with what Cognito gave. */
+class SignInPage extends View {
+  #step = "sign_in";
+  #known = { email: "", password: "" };
+  #error = "";
+  #busyWith = "";
+
+  template() {
+    const { config, why } = this.props;
+    const shared = {
+      ...this.#known,
+      cognito: this.props.cognito,
+      signedIn: this.props.signedIn,
+      isLocal: config.people.length > 0,
+      go: this.#go,
+      signIn: this.#signIn,
+    };
+    return html`<main class="sign-in">
+      <p class="brand">${mark}<span>Cruddur Messages</span></p>
+      ${this.#step === "sign_in" && config.people.length ? this.#people(config.people) : nothing}
+      <div class="card">
+        ${why === "expired"
+          ? html`<p class="note" role="status">Your session has ended. Sign in again.</p>`
+          : nothing}
+        ${this.#form(shared)}
+      </div>
+    </main>`;
+  }
+
+  #form(props) {
+    switch (this.#step) {
+      case "sign_up":
+        return html`<sign-up-form .props=${props}></sign-up-form>`;
+      case "confirm":
+        return html`<confirm-form .props=${props}></confirm-form>`;
+      case "forgotten":
+        return html`<forgotten-form .props=${props}></forgotten-form>`;
+      case "new_password":
+        return html`<new-password-form .props=${props}></new-password-form>`;
+      default:
+        // Where people are offered with one click, nobody has to type.
+        return html`<sign-in-form .props=${{ ...props, takesFocus: !props.isLocal }}></sign-in-form>`;
+    }
+  }
+
+  #people(people) {
+    return html`<section class="card people" role="group" aria-labelledby="people">
+      <h2 id="people">People of this local cloud</h2>
+      <p class="lead">One click signs you in. A second window can be somebody else.</p>
+      <ul>
+        ${people.map(
+          (person) => html`<li>
+            <button
+              type="button"
+              aria-label="Sign in as ${person.display_name}"
+              ?disabled=${Boolean(this.#busyWith)}
+              aria-busy=${String(this.#busyWith === person.handle)}
+              @click=${() => this.#signInAs(person)}
+            >
+              <person-avatar .props=${person}></person-avatar>${person.display_name}
+            </button>
+          </li>`,
+        )}
+      </ul>
+      ${this.#error && html`<p class="error" role="alert">${this.#error}</p>`}
+    </section>`;
+  }
+
+  #go = (step, known = {}) => {
+    this.#step = step;
+    this.#known = { email: this.#known.email, password: "", ...known };
+    this.update();
+  };
+
+  #signIn = async (email, password) => {
+    const { cognito, signedIn } = this.props;
+    try {
+      await signedIn(await cognito.signIn(email, password));
+    } catch (error) {
+      if (!(error instanceof PasswordRequiredError)) throw error;
+      this.#go("new_password", { email, invited: error });
+    }
+  };
+
+  async #signInAs({ handle, email }) {
+    this.#error = "";
+    this.#busyWith = handle;
+    this.update();
+    try {
+      await this.#signIn(email, this.props.config.password);
+    } catch (error) {
+      this.#error = reason(error);
+    }
+    this.#busyWith = "";
+    this.update();
+  }
+}
+
+customElements.define("sign-in-page", SignInPage);
