@@ -10,7 +10,7 @@ import { CognitoError } from "./cognito.js";
 
 const KEY = "session";
 const EARLY = 120_000;
-const HAND_OVER = 250;
+const HAND_OVER = 1000;
 
 /** @typedef {import("./api.js").Me} Me */
 
@@ -35,6 +35,9 @@ export class Session extends EventTarget {
     this.me = saved.me;
     this.#channel.onmessage = ({ data }) => this.#hear(data);
     this.#save();
+    // So that a new tab knows that there is one to ask.
+    const ended = new Promise((resolve) => this.addEventListener("end", resolve));
+    navigator.locks.request(KEY, { mode: "shared" }, () => ended);
   }
 
   /** The session of what Cognito gave for a password. */
@@ -135,7 +138,9 @@ function read() {
   return JSON.parse(sessionStorage.getItem(KEY) ?? "null");
 }
 
-function askOtherTabs() {
+async function askOtherTabs() {
+  const { held } = await navigator.locks.query();
+  if (!held.some((lock) => lock.name === KEY)) return null;
   const channel = new BroadcastChannel(KEY);
   return new Promise((resolve) => {
     channel.onmessage = ({ data }) => data.type === "offer" && resolve(data);

@@ -199,7 +199,7 @@ export class Store extends EventTarget {
     }
     const { newest } = messages;
     const isUnseen = newest?.handle === this.me.handle && !this.isSeen(uuid, newest);
-    if (added?.length || isUnseen) await this.#readGroup(uuid);
+    if (added?.length || isUnseen) await this.refreshGroup(uuid);
     this.#changed();
   }
 

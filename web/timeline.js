@@ -19,13 +19,11 @@ const RUN = 5 * 60_000;
  * @param {import("./api.js").Message[]} what.rows oldest first
  * @param {import("./outbox.js").Entry[]} what.entries what is on its way
  * @param {string} what.handle one's own
- * @param {import("./api.js").Position | null | undefined} what.readUpTo before the first look;
- *   undefined for no divider
- * @param {boolean} what.hasOlder whether there are rows before the first
+ * @param {import("./api.js").Message} [what.firstNew] the row that the divider is above
  * @param {(row: object) => boolean} what.isSeen
  * @returns {Array<Day | Divider | Item>}
  */
-export function timeline({ rows, entries, handle, readUpTo, hasOlder, isSeen }) {
+export function timeline({ rows, entries, handle, firstNew, isSeen }) {
   const items = [
     ...rows.map((row) => {
       const isOwn = row.handle === handle;
@@ -46,9 +44,7 @@ export function timeline({ rows, entries, handle, readUpTo, hasOlder, isSeen }) 
       entry,
     })),
   ];
-  const firstNew = rows.findIndex((row) => row.handle !== handle && !isCovered(row, readUpTo));
-  const isWhole = firstNew > 0 || !hasOlder;
-  const divided = readUpTo !== undefined && isWhole ? items[firstNew] : undefined;
+  const divided = items.find((item) => item.row === firstNew);
   return items.flatMap((item, index) => {
     const [before, after] = [items[index - 1], items[index + 1]];
     const isNewDay = !before || dayKey(before.row.created_at) !== dayKey(item.row.created_at);
@@ -62,6 +58,23 @@ export function timeline({ rows, entries, handle, readUpTo, hasOlder, isSeen }) 
     const isLast = !after || after === divided || !isRun(item, after);
     return [...between, { ...item, isFirst, isLast }];
   });
+}
+
+/**
+ * The first row that is unread in a group, undefined where there is none or where it is not loaded.
+ *
+ * Someone who has never marked anything has no position up to which they have read, but a count.
+ */
+export function firstUnread({ rows, hasOlder }, { handle, read_up_to, unread_count }) {
+  const theirs = rows.filter((row) => row.handle === handle);
+  if (!read_up_to) return unread_count ? theirs.at(-unread_count) : undefined;
+  const found = firstBehind(theirs, read_up_to);
+  return found === rows[0] && hasOlder ? undefined : found;
+}
+
+/** The first of these rows that is behind a position. */
+export function firstBehind(rows, position) {
+  return rows.find((row) => !isCovered(row, position));
 }
 
 function isRun(one, other) {

@@ -11,7 +11,7 @@ class FindPerson extends FormView {
     return html`
       <header class="bar">
         <a class="icon-button back" href="/messages" aria-label="Back to messages">${back}</a>
-        <div class="names"><h2>New message</h2></div>
+        <div class="names"><h1>New message</h1></div>
       </header>
       <div class="find">
         ${this.form(

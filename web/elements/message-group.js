@@ -14,7 +14,7 @@ export function groupHeader({ handle, display_name }, options = nothing) {
     ${handle
       ? html`<person-avatar .props=${{ handle, display_name }}></person-avatar>
           <div class="names">
-            <h2><bdi>${display_name}</bdi></h2>
+            <h1><bdi>${display_name}</bdi></h1>
             <p>@${handle}</p>
           </div>`
       : html`<div class="names skeleton-names" aria-hidden="true"></div>`}
@@ -35,7 +35,7 @@ class MessageGroup extends View {
     const group = store.messageGroup(uuid);
     if (messages?.status === "not_found") {
       return html`<div class="empty">
-        <p>This message group is not there, or not yours.</p>
+        <h1>This message group is not there, or not yours.</h1>
         <p><a class="button" href="/messages">To your messages</a></p>
       </div>`;
     }

@@ -24,7 +24,7 @@ class MessageItem extends View {
     return html`<span class="visually-hidden">${sender}:</span>
       <div class="bubble ${isEmoji(message) ? "emoji" : ""}" dir="auto">
         <span class="message-text">${parts(message).map(part)}</span><span class="meta"
-          ><time datetime=${created_at} title=${fullTime(created_at)}>${timeOfDay(created_at)}</time
+          ><time dir="auto" datetime=${created_at} title=${fullTime(created_at)}>${timeOfDay(created_at)}</time
           >${state ? icon(state) : nothing}</span
         >
       </div>

@@ -1,7 +1,7 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { dayName } from "../time.js";
-import { timeline } from "../timeline.js";
+import { firstBehind, firstUnread, timeline } from "../timeline.js";
 import { down } from "./icons.js";
 import { View } from "./view.js";
 import "./message-item.js";
@@ -20,7 +20,8 @@ const NEAR_THE_BEGINNING = 600;
 class MessageList extends View {
   #isFollowing = true;
   #arrived = 0;
-  #readUpTo;
+  #firstNew;
+  #leftAt;
   #isReady = false;
   #isPlaced = false;
   #isLoadingOlder = false;
@@ -51,8 +52,7 @@ class MessageList extends View {
       rows,
       entries: group ? store.outgoing(group) : [],
       handle: store.me.handle,
-      readUpTo: this.#readUpTo,
-      hasOlder,
+      firstNew: this.#firstNew,
       isSeen: (row) => store.isSeen(group?.uuid, row),
     });
     return html`
@@ -102,7 +102,7 @@ class MessageList extends View {
   }
 
   #item(item) {
-    if (item.kind === "day") return html`<li class="day"><h3>${dayName(item.at)}</h3></li>`;
+    if (item.kind === "day") return html`<li class="day"><h2>${dayName(item.at)}</h2></li>`;
     if (item.kind === "new") return html`<li class="new-divider"><span>New</span></li>`;
     const { row, isOwn, state, entry, isFirst, isLast } = item;
     const { store, group } = this.props;
@@ -132,11 +132,16 @@ class MessageList extends View {
     </button>`;
   }
 
-  /** Note where the unread messages begin, when they are first shown. */
+  /** Note where what is new begins: when it is first shown, or came while nobody looked. */
   #takeDivider() {
     const { group, messages } = this.props;
-    if (this.#isPlaced || messages?.status !== "ready" || this.#readUpTo !== undefined) return;
-    if (group?.unread) this.#readUpTo = group.read_up_to ?? null;
+    if (messages?.status !== "ready" || this.#firstNew) return;
+    if (!this.#isPlaced) {
+      if (group.unread) this.#firstNew = firstUnread(messages, group);
+    } else if (this.#leftAt) {
+      const theirs = messages.rows.filter((row) => row.handle === group.handle);
+      this.#firstNew = firstBehind(theirs, this.#leftAt);
+    }
   }
 
   /** The first line on the screen, which is to stay where it is. */
@@ -179,7 +184,7 @@ class MessageList extends View {
   showNewest() {
     this.#isFollowing = true;
     this.#arrived = 0;
-    this.#readUpTo = undefined;
+    this.#firstNew = this.#leftAt = undefined;
     this.draw();
   }
 
@@ -209,9 +214,8 @@ class MessageList extends View {
 
   #look = () => {
     // What comes while nobody looks is new for who comes back.
-    const { newest } = this.props.messages ?? {};
-    if (document.hidden && this.#isFollowing) this.#readUpTo = newest;
-    else if (this.#readUpTo === newest) this.#readUpTo = undefined;
+    if (document.hidden) this.#firstNew = undefined;
+    this.#leftAt = document.hidden ? this.props.messages?.newest : undefined;
     this.#read();
   };
 

@@ -49,14 +49,14 @@ class MessagesPage extends View {
         return html`<find-person .props=${{ store }}></find-person>`;
       case "unknown":
         return html`<div class="empty">
-          <p>There is nothing at this address.</p>
+          <h1>There is nothing at this address.</h1>
           <p><a class="button" href="/messages">To your messages</a></p>
         </div>`;
       default:
         return store.messageGroups.length
           ? html`<div class="empty">
               ${mark}
-              <p>Choose someone on the left, or write to someone new.</p>
+              <p>Choose whom to read, or write to someone new.</p>
             </div>`
           : nothing;
     }

@@ -52,7 +52,7 @@ class NewMessageGroup extends View {
       failed: "The service cannot be reached.",
     };
     return html`<div class="empty">
-      <p role="alert">${words[this.#problem]}</p>
+      <h1><span role="alert">${words[this.#problem]}</span></h1>
       <p>
         ${this.#problem === "failed"
           ? html`<button type="button" @click=${this.#find}>Try again</button>`

@@ -27,12 +27,16 @@ class SignInForm extends FormView {
         "Sign in",
         html`<p class="others">
           <button type="button" class="link" @click=${() => go("sign_up")}>Create an account</button>
-          <button type="button" class="link" @click=${() => go("forgotten")}>
+          <button type="button" class="link" @click=${() => go("forgotten", { email: this.#typed })}>
             Forgotten password?
           </button>
         </p>`,
       )}
     `;
+  }
+
+  get #typed() {
+    return this.querySelector("[name=email]").value.trim();
   }
 
   async submit({ email, password }) {

@@ -64,12 +64,12 @@ class SignInPage extends View {
           (person) => html`<li>
             <button
               type="button"
-              aria-label="Sign in as ${person.display_name}"
               ?disabled=${Boolean(this.#busyWith)}
               aria-busy=${String(this.#busyWith === person.handle)}
               @click=${() => this.#signInAs(person)}
             >
-              <person-avatar .props=${person}></person-avatar>${person.display_name}
+              <person-avatar .props=${person}></person-avatar>
+              <span><span class="visually-hidden">Sign in as </span>${person.display_name}</span>
             </button>
           </li>`,
         )}

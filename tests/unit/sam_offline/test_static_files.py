@@ -1,0 +1,74 @@
+"""Static files, as a host of pages serves them."""
+
+from pathlib import Path
+
+import pytest
+
+from sam_offline.server import Answer, Request
+from sam_offline.static_files import StaticFiles
+
+ELSEWHERE = Answer(status=404, body=b"elsewhere")
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> StaticFiles:
+    folder = tmp_path / "pages"
+    (folder / "parts").mkdir(parents=True)
+    (folder / "index.html").write_text("<p>page")
+    (folder / "parts" / "a b.js").write_text("code")
+    (tmp_path / "secret.txt").write_text("secret")
+    (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
+    return StaticFiles(
+        folder,
+        headers={"X-Frame-Options": "DENY"},
+        made={"/made.json": "{}"},
+        is_page=lambda path: "." not in path,
+        otherwise=lambda _request: ELSEWHERE,
+    )
+
+
+def ask(files: StaticFiles, path: str, method: str = "GET") -> Answer:
+    return files.answer(Request(method=method, path=path, query="", headers=[]))
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        ("/", "text/html", b"<p>page"),
+        ("/some/page", "text/html", b"<p>page"),
+        ("/parts/a%20b.js", "text/javascript", b"code"),
+        ("/made.json", "application/json", b"{}"),
+    ],
+)
+def test_a_file_comes_with_its_type_and_the_headers_of_all(
+    files: StaticFiles, path: str, kind: str, body: bytes
+) -> None:
+    answer = ask(files, path)
+    assert (answer.status, answer.body) == (200, body)
+    headers = dict(answer.headers)
+    assert headers["content-type"].startswith(kind)
+    assert headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/none.js",
+        "/../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/link.txt",
+        "//etc/fstab.d",
+        "/parts/%00.js",
+    ],
+)
+def test_what_is_no_file_of_the_folder_is_answered_elsewhere(files: StaticFiles, path: str) -> None:
+    assert ask(files, path) is ELSEWHERE
+
+
+def test_pages_are_only_read(files: StaticFiles) -> None:
+    assert ask(files, "/", "POST") is ELSEWHERE
+
+
+def test_a_file_that_changes_is_served_as_it_is(files: StaticFiles, tmp_path: Path) -> None:
+    (tmp_path / "pages" / "index.html").write_text("<p>other")
+    assert ask(files, "/").body == b"<p>other"
