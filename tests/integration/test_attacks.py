@@ -1,0 +1,390 @@
+"""Every route, asked by everybody who could ask, for everything that they could ask for.
+
+The routes come from the template and the bodies from the contract, so that a new route is attacked
+before anybody thinks of it. After each request the table is compared with what it was before, and
+the calls that were made are looked at: nothing is read or written for who may not.
+"""
+
+import base64
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from runtime import environment
+from runtime.user import User
+from sam_offline.functions import Result
+from sam_offline.http_api import HttpApi
+from sam_offline.server import Answer, Request
+from sam_offline.stack import Route
+from tests.contract import contract
+from tests.fakes.calls import Call, noted_calls
+from tests.fakes.gateway import Gateway
+from tests.fakes.people import BAYKO, GRAHAMS, REEF
+from tests.fakes.template import Stack
+from tests.fakes.tokens import FORGED, Pool
+from tests.integration.conftest import fill_directory
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+STRANGER = User(
+    uuid="00000000-0000-4000-8000-00000000000d", handle="stranger", display_name="Stranger"
+)
+SECRET = "nobody else's business"
+GROUPS = "/api/message_groups"
+MESSAGES = "/api/messages"
+NO_GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
+
+type Items = dict[tuple[str, str], Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One request: to a route, for an object of some kind."""
+
+    route: Route
+    object: str
+    target: str
+    body: Mapping[str, Any] | None
+
+    def __str__(self) -> str:
+        return f"{self.route.method} {self.target} ({self.object}) {self.body or ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of a request."""
+
+    answer: Answer
+    before: Items
+    after: Items
+    calls: set[Call]
+
+    @property
+    def changed(self) -> set[tuple[str, str]]:
+        """The keys of the items that are others than before."""
+        return {
+            key for key in self.before | self.after if self.before.get(key) != self.after.get(key)
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """The API with its authorizer; grahams writes with reef, and reef with bayko."""
+
+    api: HttpApi
+    pool: Pool
+    dynamodb: "DynamoDBClient"
+    table_name: str
+    routes: tuple[Route, ...]
+    invoked: list[str]
+    group: str
+    groups_of_others: str
+
+    def items(self) -> Items:
+        found = self.dynamodb.scan(TableName=self.table_name)["Items"]
+        return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
+
+    def send(self, method: str, target: str, authorization: str | None, body: Any = None) -> Answer:
+        path, _, query = target.partition("?")
+        headers = [("host", "api"), ("content-type", "application/json")]
+        if authorization is not None:
+            headers.append(("authorization", authorization))
+        content = b"" if body is None else json.dumps(body).encode()
+        answer = self.api.answer(
+            Request(method=method, path=path, query=query, headers=headers, body=content)
+        )
+        text = answer.body.decode()
+        found = contract().faults(method, path, answer.status, dict(answer.headers), text)
+        assert not found, (method, target, found)
+        return answer
+
+    def attack(self, cell: Cell, authorization: str | None) -> Done:
+        """Send the request to functions that remember nobody."""
+        environment.renew()
+        before = self.items()
+        with noted_calls() as calls:
+            answer = self.send(cell.route.method, cell.target, authorization, cell.body)
+        return Done(answer=answer, before=before, after=self.items(), calls=calls)
+
+    def cells(self) -> Iterator[Cell]:
+        """Every route, with each kind of object that it can be asked for."""
+        for route in self.routes:
+            operation = contract().document["paths"][route.path][route.method.lower()]
+            body = None
+            if "requestBody" in operation:
+                body = operation["requestBody"]["content"]["application/json"]["example"]
+            for kind, named in self.objects().items():
+                target = route.path.format(**named)
+                names = named.keys() & (body or {}).keys()
+                if kind == "own" or target != route.path or names:
+                    # A uuid of its own: two sends must not be one.
+                    fresh = {"message_uuid": str(uuid4())} if "message" in (body or {}) else {}
+                    sent = body and {**body, **{name: named[name] for name in names}, **fresh}
+                    yield Cell(route=route, object=kind, target=target, body=sent)
+
+    def objects(self) -> dict[str, dict[str, str]]:
+        """What a path or a body can name, by whose it is to grahams."""
+        return {
+            "own": {"message_group_uuid": self.group, "handle": "reef"},
+            "oneself": {"message_group_uuid": self.group, "handle": "grahams"},
+            "others'": {"message_group_uuid": self.groups_of_others, "handle": "bayko"},
+            "none": {"message_group_uuid": NO_GROUP, "handle": "nobody"},
+            "malformed": {"message_group_uuid": "%00", "handle": "%00"},
+        }
+
+
+@pytest.fixture
+def people(database_url: str, monkeypatch: pytest.MonkeyPatch, directory: str) -> None:
+    """Let the stranger be in the directory, too; ids in the pool are the handles."""
+    people = {user: user.handle for user in (GRAHAMS, REEF, BAYKO, STRANGER)}
+    fill_directory(database_url, people, monkeypatch)
+
+
+@pytest.fixture
+def world(
+    gateway: Gateway, stack: Stack, dynamodb: "DynamoDBClient", table_name: str, people: None
+) -> World:
+    invoked: list[str] = []
+
+    def invoke(function: str, event: Any) -> Result:
+        invoked.append(function)
+        return Result(payload=gateway.invoke(function, event))
+
+    def begin(sender: str, receiver: str) -> str:
+        body = {"handle": receiver, "message": SECRET, "message_uuid": str(uuid4())}
+        return str(gateway.post(GROUPS, body, by=sender).body["message_group_uuid"])
+
+    pool = Pool()
+    return World(
+        api=HttpApi(
+            routes=stack.routes(),
+            authorizers={route.authorizer or "": pool.authorizer() for route in stack.routes()},
+            cors=None,
+            invoke=invoke,
+        ),
+        invoked=invoked,
+        pool=pool,
+        dynamodb=dynamodb,
+        table_name=table_name,
+        routes=stack.routes(),
+        group=begin("grahams", "reef"),
+        groups_of_others=begin("reef", "bayko"),
+    )
+
+
+def test_who_has_no_good_token_ends_at_the_gateway(
+    world: World, tell: Callable[[str], None]
+) -> None:
+    cells = list(world.cells())
+    before = world.items()
+    for name, token in FORGED.items():
+        for cell in cells:
+            authorization = token(world.pool, "grahams")
+            answer = world.send(cell.route.method, cell.target, authorization, cell.body)
+            assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}'), (
+                name,
+                cell,
+            )
+    assert world.invoked == []
+    assert world.items() == before
+    tell(f"{len(cells)} cells for each of {len(FORGED)} who have no good token")
+
+
+def remove_from_directory(url: str, handle: str) -> None:
+    owner = psycopg2.connect(url)
+    with owner, owner.cursor() as cursor:
+        cursor.execute("DELETE FROM public.users WHERE handle = %s", (handle,))
+    owner.close()
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize(
+    ("who", "code"),
+    [
+        ("an id token", "token_use_invalid"),
+        ("a user without a row", "user_not_registered"),
+        ("a removed member", "user_not_registered"),
+    ],
+)
+def test_who_may_not_use_the_api_gets_403_and_nothing_else(
+    world: World, who: str, code: str, database_url: str, tell: Callable[[str], None]
+) -> None:
+    cells = list(world.cells())
+    if who == "a removed member":
+        remove_from_directory(database_url, "grahams")
+    token = {
+        "an id token": world.pool.id_token("grahams"),
+        "a user without a row": world.pool.access_token("of no row"),
+        "a removed member": world.pool.access_token("grahams"),
+    }[who]
+    for cell in cells:
+        done = world.attack(cell, f"Bearer {token}")
+        assert done.answer.status == 403, cell
+        assert json.loads(done.answer.body)["errors"] == [code], cell
+        assert not done.calls, cell
+        assert not done.changed, cell
+    tell(f"{len(cells)} cells: {who}")
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("who", [STRANGER, GRAHAMS], ids=lambda user: user.handle)
+def test_who_is_signed_in_reads_and_writes_only_their_own(
+    world: World, who: User, tell: Callable[[str], None]
+) -> None:
+    token = f"Bearer {world.pool.access_token(who.handle)}"
+    cells = list(world.cells())
+    refusals: dict[str, set[bytes]] = {}
+    for cell in cells:
+        done = world.attack(cell, token)
+        assert done.answer.status in expected(cell, who), (cell, done.answer)
+        texts = done.answer.body.decode()
+        if done.answer.status >= 400:
+            # Whether somebody is a member is all that is looked at.
+            assert {call.leading_key.partition("#")[0] for call in done.calls} <= {"MEMBERS"}, cell
+            refusals.setdefault(f"{cell.route} {done.answer.status}", set()).add(done.answer.body)
+        if done.answer.status >= 400 or cell.route.method == "GET":
+            assert not done.changed, cell
+        assert SECRET not in texts or who == GRAHAMS, cell
+        assert world.groups_of_others not in texts, cell
+        for pk, sk in done.changed:
+            assert world.groups_of_others not in pk + sk, cell
+            assert owner(pk) in {None, who.uuid} or (pk, sk) not in done.before, cell
+    # What is not there, what is not theirs and what is nonsense look the same.
+    assert {route: len(bodies) for route, bodies in refusals.items() if len(bodies) > 1} == {}
+    tell(f"{len(cells)} cells: {who.handle}")
+
+
+def expected(cell: Cell, who: User) -> set[int]:
+    """The statuses that somebody who is signed in may get."""
+    names_group = "message_group_uuid" in {*(cell.body or {})} or "{message" in cell.route.path
+    if names_group:
+        return {200} if who == GRAHAMS and cell.object in {"own", "oneself"} else {404}
+    names_handle = "handle" in {*(cell.body or {})} or "{handle}" in cell.route.path
+    if names_handle and cell.object in {"none", "malformed"}:
+        return {404}
+    if "handle" in {*(cell.body or {})} and cell.object == "oneself" and who == GRAHAMS:
+        return {422}
+    return {200, 201}
+
+
+def owner(pk: str) -> str | None:
+    """Whose partition this is, where it is one person's."""
+    kind, _, uuid = pk.partition("#")
+    return uuid if kind in {"GRP", "USER", "SENT"} else None
+
+
+def cursors(world: World, target: str, handle: str) -> Iterator[str]:
+    """The cursors that a list gives to somebody."""
+    token = f"Bearer {world.pool.access_token(handle)}"
+    answer = world.send("GET", f"{target}?limit=1", token)
+    for part in dict(answer.headers).get("link", "").split(", "):
+        _, found, rest = part.partition("cursor=")
+        if found:
+            yield rest.partition(">")[0].partition("&")[0]
+
+
+def forged(cursor: str) -> Iterator[str]:
+    """Cursors that somebody makes of one: cut, longer, with other letters and other contents."""
+    yield from (cursor[:length] for length in range(len(cursor)))
+    yield from (
+        cursor[:at] + letter + cursor[at + 1 :]
+        for at in range(0, len(cursor), 5)
+        for letter in "A_-=%"
+    )
+    yield cursor * 2
+    direction, sk = "o", base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()[1:]
+    for text in (
+        f"x{sk}",
+        sk,
+        f"{direction}{sk}\0",
+        f"{direction}{sk}#{sk}",
+        f"{direction}9999-12-31T23:59:59.999999+00:00#~",
+        f"{direction}0001-01-01T00:00:00.000000+00:00",
+        f"{direction}GRP#{REEF.uuid}",
+        f"{direction}MSG#{sk}",
+        f"{direction}{{}}",
+    ):
+        yield base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+@pytest.mark.proof
+def test_a_cursor_shows_nothing_but_the_callers_own_list_wherever_it_comes_from(
+    world: World, gateway: Gateway, tell: Callable[[str], None]
+) -> None:
+    """Cut, forged, and swapped between routes, users and groups."""
+    lists = {
+        "grahams": [GROUPS, f"{MESSAGES}/{world.group}"],
+        "reef": [GROUPS, f"{MESSAGES}/{world.group}", f"{MESSAGES}/{world.groups_of_others}"],
+    }
+    for text in ("two", "three"):
+        for group in (world.group, world.groups_of_others):
+            gateway.post(MESSAGES, {"message_group_uuid": group, "message": text}, by="reef")
+    taken = {
+        cursor
+        for handle, targets in lists.items()
+        for target in targets
+        for cursor in cursors(world, target, handle)
+    }
+    assert len(taken) > 4
+    tried = taken | {forgery for cursor in sorted(taken)[:1] for forgery in forged(cursor)}
+    token = f"Bearer {world.pool.access_token('grahams')}"
+    before = world.items()
+    for target in lists["grahams"]:
+        own = {row["uuid"] for row in json.loads(world.send("GET", target, token).body)}
+        for cursor in sorted(tried):
+            answer = world.send("GET", f"{target}?cursor={cursor}", token)
+            if answer.status == 200:
+                assert {row["uuid"] for row in json.loads(answer.body)} <= own, cursor
+            else:
+                body = json.loads(answer.body)
+                assert (answer.status, body["errors"]) == (422, ["cursor_invalid"]), cursor
+    strange = f"{MESSAGES}/{world.groups_of_others}"
+    for cursor in sorted(taken):
+        assert world.send("GET", f"{strange}?cursor={cursor}", token).status == 404
+    assert world.items() == before
+    tell(f"{2 * len(tried) + len(taken)} cursors")
+
+
+@pytest.mark.proof
+def test_a_position_of_elsewhere_marks_nothing_but_the_callers_own_row(
+    world: World, gateway: Gateway, tell: Callable[[str], None]
+) -> None:
+    (foreign,) = gateway.get(f"{MESSAGES}/{world.groups_of_others}", by="bayko").body
+    (own,) = gateway.get(f"{MESSAGES}/{world.group}", by="grahams").body
+    time, uuid = own["created_at"], own["uuid"]
+    positions: list[Any] = [
+        {"created_at": foreign["created_at"], "uuid": foreign["uuid"]},
+        {"created_at": time, "uuid": foreign["uuid"]},
+        {"created_at": foreign["created_at"], "uuid": uuid},
+        {"created_at": "0001-01-01T00:00:00+00:00", "uuid": uuid},
+        {"created_at": "9999-12-31T23:59:59-23:59", "uuid": uuid},
+        {"created_at": time[:-6], "uuid": uuid},
+        {"created_at": f"{time}#{uuid}", "uuid": uuid},
+        {"created_at": time, "uuid": f"{uuid}#"},
+        {"created_at": time, "uuid": ""},
+        {"created_at": time},
+        *({"created_at": time[:length], "uuid": uuid} for length in range(len(time))),
+        *({"created_at": time, "uuid": uuid[:length]} for length in range(len(uuid))),
+        *("", None, [], 7, f"{time}#{uuid}", {"$ne": ""}),
+    ]
+    token = f"Bearer {world.pool.access_token('grahams')}"
+    for position in positions:
+        before = world.items()
+        body = {"read_up_to": position}
+        answer = world.send("PATCH", f"{GROUPS}/{world.group}", token, body)
+        assert answer.status in {200, 422}, (position, answer)
+        after = world.items()
+        changed = {key for key in before if before[key] != after[key]}
+        assert before.keys() == after.keys()
+        assert changed <= {(f"GRP#{GRAHAMS.uuid}", world.group)}, position
+        assert answer.status == 200 or not changed, position
+        elsewhere = f"{GROUPS}/{world.groups_of_others}"
+        assert world.send("PATCH", elsewhere, token, body).status in {404, 422}
+        assert world.items() == after
+    tell(f"{2 * len(positions)} positions")
