@@ -66,7 +66,7 @@ lint: setup ## check format, lint, types and the template
 	$(BIN)/cfn-lint --include-checks I -- template.yaml
 	bin/sam validate --lint
 	bin/setup checkov
-	bin/python -m sam_offline.template template.yaml DeletionProtection=true >.build/translated.json
+	bin/python -m sam_offline.template template.yaml DeletionProtection=true WebClient=true >.build/translated.json
 	.build/checkov/bin/checkov --config-file .checkov.yaml
 
 .PHONY: check

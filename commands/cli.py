@@ -127,11 +127,19 @@ _cognito = _group(
         "token": _at("cognito.token:token", words="HANDLE | EMAIL", least=1, most=1),
     },
 )
+_web = _group(
+    "The web client.",
+    {
+        "deploy": _at("web.deploy:deploy", changes=True),
+        "config": _at("web.deploy:config"),
+    },
+)
 app.add_typer(_ddb, name="ddb")
 _ddb.add_typer(_patterns, name="patterns")
 app.add_typer(_db, name="db")
 app.add_typer(_rds, name="rds")
 app.add_typer(_cognito, name="cognito")
+app.add_typer(_web, name="web")
 
 
 def main() -> None:

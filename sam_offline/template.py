@@ -211,4 +211,8 @@ def translate(
 if __name__ == "__main__":
     file, *words = sys.argv[1:]
     overrides = dict(word.split("=", 1) for word in words)
-    json.dump(translate(Path(file), parameters=overrides).document, sys.stdout, indent=2)
+    template = translate(Path(file), parameters=overrides)
+    declared = template.document["Parameters"]
+    # What reads it elsewhere knows of a parameter no other value than its default.
+    declared.update({n: {**declared[n], "Default": v} for n, v in template.parameters.items()})
+    json.dump(template.document, sys.stdout, indent=2)

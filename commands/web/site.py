@@ -58,7 +58,7 @@ class Site:
         """
         return cls(
             api_url=api_url,
-            socket_url=outputs.get("SocketUrl", ""),
+            socket_url=outputs.get("LiveUrl", ""),
             sign_in_url=sign_in_url or f"https://cognito-idp.{outputs['Region']}.amazonaws.com",
             user_pool_id=outputs["UserPoolId"],
             user_pool_client_id=outputs["UserPoolClientId"],

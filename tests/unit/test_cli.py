@@ -97,7 +97,7 @@ def test_a_required_word_has_no_brackets(command: str, usage: str) -> None:
 
 
 CHANGES_NOTHING = {"list-tables", "scan", "get-conversation", "list-conversations"}
-CHANGES_NOTHING |= {"sessions", "list-users", "token"}
+CHANGES_NOTHING |= {"sessions", "list-users", "token", "config"}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

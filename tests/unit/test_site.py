@@ -10,7 +10,7 @@ from commands.web.site import Person, Site, is_page
 OUTPUTS = {
     "Region": "eu-west-1",
     "ApiUrl": "https://api.example",
-    "SocketUrl": "wss://socket.example/live",
+    "LiveUrl": "wss://socket.example/live",
     "UserPoolId": "eu-west-1_pool",
     "UserPoolClientId": "client",
 }
@@ -32,7 +32,7 @@ def test_pages_connect_to_the_api_the_socket_and_cognito_alone() -> None:
 
 
 def test_a_stack_without_a_socket_allows_none() -> None:
-    outputs = {name: value for name, value in OUTPUTS.items() if name != "SocketUrl"}
+    outputs = {name: value for name, value in OUTPUTS.items() if name != "LiveUrl"}
     site = Site.from_outputs(outputs)
     assert site.config()["socket_url"] == ""
     assert not [source for source in directives(site)["connect-src"] if source.startswith("ws")]

@@ -14,6 +14,7 @@ from samtranslator.yaml_helper import yaml_parse
 
 from administration import database_users
 from commands.retained import retained_template
+from commands.web.site import Site
 from directory.config import RDS_CERTIFICATES
 from directory.errors import SignUpError
 from functions.update_message_groups import app as update_message_groups
@@ -40,6 +41,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "without that index": {"RowsIndexProjection": "NONE"},
     "restored": {"DatabaseSnapshot": "snapshot"},
     "protected": {"DeletionProtection": "true"},
+    "web client": {"WebClient": "true"},
 }
 TABLE_ARN = {"Fn::GetAtt": ["MessagesTable", "Arn"]}
 
@@ -591,6 +593,67 @@ def test_functions_change_after_the_table_so_that_they_find_its_indexes(
         (role,) = set(_named(resources.all, function["Role"]))
         if TABLE_ARN in [s.get("Resource") for n, s in resources.statements() if n == role]:
             assert "MessagesTable" in _named(resources.all, resources.all[role]), name
+
+
+# --- the web client
+
+
+@pytest.fixture(scope="module")
+def web(variants: dict[str, Resources]) -> Resources:
+    return variants["web client"]
+
+
+def test_no_web_client_is_served_unless_a_stage_says_so(variants: dict[str, Resources]) -> None:
+    for variant, resources in variants.items():
+        kinds = {resource["Type"].split("::")[1] for resource in resources.all.values()}
+        assert kinds.isdisjoint({"CloudFront", "S3"}) == (variant != "web client")
+
+
+def test_cloudfront_sends_the_headers_that_the_local_cloud_sends(web: Resources) -> None:
+    stack = _with_pool(web.stack)
+    _, properties = stack.the_one("AWS::CloudFront::ResponseHeadersPolicy")
+    policy = properties["ResponseHeadersPolicyConfig"]
+    security = policy["SecurityHeadersConfig"]
+    custom = policy["CustomHeadersConfig"]["Items"]
+    assert all(header["Override"] is True for header in (*security.values(), *custom))
+    sent = {header["Header"]: header["Value"] for header in custom} | {
+        "Content-Security-Policy": security["ContentSecurityPolicy"]["ContentSecurityPolicy"],
+        "Referrer-Policy": security["ReferrerPolicy"]["ReferrerPolicy"],
+        "X-Frame-Options": security["FrameOptions"]["FrameOption"],
+    }
+    if "ContentTypeOptions" in security:  # it has one value, which is not said
+        sent["X-Content-Type-Options"] = "nosniff"
+    assert sent == Site.from_outputs(stack.outputs()).headers()
+    # For what only makes sense with TLS.
+    assert security["StrictTransportSecurity"]["AccessControlMaxAgeSec"] >= 365 * 24 * 3600
+
+
+def test_nobody_reads_the_bucket_but_the_distribution(web: Resources) -> None:
+    bucket = web.properties("WebBucket")
+    assert all(bucket["PublicAccessBlockConfiguration"].values())
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    (statement,) = web.properties("WebBucketPolicy")["PolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert statement["Action"] == ["s3:GetObject", "s3:ListBucket"]
+    (source,) = statement["Condition"]["StringEquals"].values()
+    assert source["Fn::Sub"].endswith(":distribution/${WebDistribution}")
+
+
+def test_the_api_behind_the_distribution_is_neither_cached_nor_cut(web: Resources) -> None:
+    distribution = web.properties("WebDistribution")["DistributionConfig"]
+    (api,) = distribution["CacheBehaviors"]
+    assert all(route.path.startswith("/api/") for route in _with_pool(web.stack).routes())
+    assert api["PathPattern"] == "/api/*"
+    methods = {route.method for route in _with_pool(web.stack).routes()}
+    assert methods <= set(api["AllowedMethods"])
+    # AWS's policies CachingDisabled and AllViewerExceptHostHeader: the token goes through.
+    assert api["CachePolicyId"] == "4135ea2d-6df8-44a3-9df3-4b5a84be39ad"
+    assert api["OriginRequestPolicyId"] == "b689b0a8-53d0-40ab-baf2-68738e2966ac"
+    files = distribution["DefaultCacheBehavior"]
+    assert files["AllowedMethods"] == ["GET", "HEAD"]
+    targets = {behaviour["TargetOriginId"] for behaviour in (api, files)}
+    assert targets == {origin["Id"] for origin in distribution["Origins"]}
+    assert {b["ViewerProtocolPolicy"] for b in (api, files)} == {"https-only", "redirect-to-https"}
 
 
 # --- operations

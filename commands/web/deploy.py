@@ -1,0 +1,113 @@
+"""``bin/web/deploy``: the files of web/ and the stack's config.json, put where CloudFront has them.
+
+``bin/web/config``: the same configuration, for a client that another host serves.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from commands.command import Run
+from commands.errors import CommandError
+from commands.output import quantity
+from commands.targets import ROOT
+from commands.web.site import Site
+
+WEB = ROOT / "web"
+# A browser asks each time whether it has the newest, and CloudFront, which is told when there is
+# something new, answers from its memory: so no name of a file needs a hash in it.
+_CACHE = "max-age=0, must-revalidate, s-maxage=86400"
+
+
+def deploy(run: Run) -> None:
+    """Put the web client where CloudFront serves it, for a stack with WebClient=true.
+
+    It can be repeated; files that are no longer part of the client are removed.
+    """
+    target = run.target
+    if not target.on_aws:
+        raise CommandError("The local cloud serves web/ by itself: name a stack, or give --aws.")
+    url = target.outputs.get("WebUrl")
+    if url is None:
+        raise CommandError(f"{target.name} serves no web client: deploy it with WebClient=true.")
+    bucket, distribution = target.output("WebBucketName"), target.output("WebDistributionId")
+    files = dict(site_files(Site.from_outputs(target.outputs)))
+    run.confirm(f"This puts {quantity(len(files), 'file')} in place of the client at {url}.")
+    s3 = target.client("s3")
+    for name, content in files.items():
+        s3.put_object(
+            Bucket=bucket,
+            Key=name,
+            Body=content,
+            ContentType=content_type(name),
+            CacheControl=_CACHE,
+        )
+    cloudfront = target.client("cloudfront")
+    made = cloudfront.create_invalidation(
+        DistributionId=distribution,
+        InvalidationBatch={
+            "Paths": {"Quantity": 1, "Items": ["/*"]},
+            "CallerReference": str(uuid.uuid4()),
+        },
+    )
+    cloudfront.get_waiter("invalidation_completed").wait(
+        DistributionId=distribution, Id=made["Invalidation"]["Id"]
+    )
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    there = {item["Key"] for page in pages for item in page.get("Contents", ())}
+    old = sorted(there - set(files))
+    for name in old:
+        s3.delete_object(Bucket=bucket, Key=name)
+    run.output.result(f"The web client is at {url}.", url=url, files=list(files), removed=old)
+
+
+def config(
+    run: Run,
+    *,
+    headers: Annotated[
+        bool, typer.Option("--headers", help="Print the headers that come with every file.")
+    ] = False,
+) -> None:
+    """Print the config.json of a web client that another host serves.
+
+    That host's origin has to be one of the stack's AllowedOrigins.
+    """
+    target = run.target
+    site = Site.from_outputs(
+        target.outputs, api_url=target.output("ApiUrl"), sign_in_url=target.endpoint_url or ""
+    )
+    if headers:
+        for name, value in site.headers().items():
+            run.output.line(f"{name}: {value}", {"name": name, "value": value}, cut=False)
+    else:
+        run.output.line(json.dumps(site.config(), indent=2), site.config(), cut=False)
+
+
+def site_files(site: Site) -> Iterator[tuple[str, bytes]]:
+    """Return every file of a stack's client by its path, what refers to others after them.
+
+    A file without a suffix, such as a licence, is not one of the site.
+    """
+    modules = sorted(path for path in WEB.rglob("*.*") if path.is_file())
+    for path in sorted(modules, key=lambda path: path.suffix == ".html"):
+        yield path.relative_to(WEB).as_posix(), path.read_bytes()
+    yield "config.json", json.dumps(site.config()).encode()
+
+
+def content_type(name: str) -> str:
+    """Say what a file is; a browser runs nothing that it has to guess.
+
+    Raises
+    ------
+    CommandError
+        Nothing is known of files with this suffix.
+    """
+    kind, _ = guess_type(name)
+    if kind is None:
+        raise CommandError(f"What {Path(name).suffix} files are is not known: {name} stays here.")
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
