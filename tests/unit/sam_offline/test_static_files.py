@@ -34,8 +34,9 @@ def ask(files: StaticFiles, path: str, method: str = "GET") -> Response:
 
 
 def body_of(response: Response) -> bytes:
-    is_file = isinstance(response, FileResponse)
-    return Path(response.path).read_bytes() if is_file else bytes(response.body)
+    if isinstance(response, FileResponse):
+        return Path(response.path).read_bytes()
+    return bytes(response.body)
 
 
 @pytest.mark.parametrize(
