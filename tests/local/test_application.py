@@ -502,6 +502,26 @@ def test_the_commands_of_a_document_work(cloud: RunningCloud, document: str) -> 
     assert not [answer for answer in answers if "errors" in answer or "__type" in answer]
 
 
+@pytest.mark.parametrize("document", ["README.md", "clients/python/README.md"])
+def test_the_programs_of_a_document_work(
+    cloud: RunningCloud, people: dict[str, Person], document: str
+) -> None:
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+    assert programs
+    for program in programs:
+        assert "http://127.0.0.1:3000" in program
+        done = subprocess.run(
+            [ROOT / "bin" / "python", "-"],
+            input=program.replace("http://127.0.0.1:3000", cloud.stack["ApiUrl"]),
+            env={**cloud.process.environment, "TOKEN": people["grahams"].token},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout
+
+
 def test_the_readme_shows_what_its_call_answers(cloud: RunningCloud) -> None:
     text = (ROOT / "README.md").read_text()
     (call,) = re.findall(r"```sh\n(.*?)```", text, re.DOTALL)

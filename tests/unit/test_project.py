@@ -140,12 +140,17 @@ PACKAGES: dict[str, tuple[str, set[str]]] = {
     "administration": ("functions/administer_directory", {"directory", "runtime"}),
     "functions": (".", IN_LAYERS | {"administration"}),
     "seed": (".", {"runtime", "messaging", "administration"}),
+    # For others: it knows the API alone.
+    "cruddur_client": ("clients/python", set()),
     # Knows nothing of this project.
     "sam_offline": (".", set()),
     "commands": (".", OF_OPERATORS | {"sam_offline"}),
     "local": (".", OF_OPERATORS | {"commands", "sam_offline"}),
-    "bench": (".", IN_LAYERS | {"administration", "local", "sam_offline"}),
-    "tests": (".", OF_OPERATORS | {"functions", "commands", "sam_offline", "local", "bench"}),
+    "bench": (".", IN_LAYERS | {"administration", "local", "sam_offline", "cruddur_client"}),
+    "tests": (
+        ".",
+        OF_OPERATORS | {"functions", "commands", "sam_offline", "local", "bench", "cruddur_client"},
+    ),
 }
 
 
@@ -186,7 +191,7 @@ def test_items_know_neither_aws_nor_http() -> None:
 def test_packages_stand_where_these_rules_look_for_them() -> None:
     inside = {
         path.parent
-        for folder in ("layers", "functions")
+        for folder in ("layers", "functions", "clients")
         for path in (ROOT / folder).rglob("__init__.py")
     }
     beside = {path for path in ROOT.glob("[!.]*/") if any(path.glob("*.py"))}

@@ -1,0 +1,26 @@
+"""A typed client of Cruddur Messages: see `Client`."""
+
+from cruddur_client.answers import (
+    ListedMessageGroup,
+    Me,
+    Message,
+    MessageGroup,
+    Page,
+    Position,
+    SentMessage,
+    User,
+)
+from cruddur_client.client import ApiError, Client
+
+__all__ = [
+    "ApiError",
+    "Client",
+    "ListedMessageGroup",
+    "Me",
+    "Message",
+    "MessageGroup",
+    "Page",
+    "Position",
+    "SentMessage",
+    "User",
+]

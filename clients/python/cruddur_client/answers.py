@@ -1,0 +1,113 @@
+"""What the API answers.
+
+Fields that a later version of the API adds are left out, so that this client goes on working.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Self:
+        """Return what is in the JSON object `body`."""
+        names = {field.name for field in fields(cls)}
+        return cls(**{name: _read(name, value) for name, value in body.items() if name in names})
+
+
+def _read(name: str, value: Any) -> Any:
+    if name == "created_at":
+        return datetime.fromisoformat(value)
+    if name in {"read_up_to", "seen_up_to"}:
+        return None if value is None else Position.of(value)
+    return value
+
+
+@dataclass(frozen=True, kw_only=True)
+class User(_Answer):
+    """Somebody in the directory."""
+
+    uuid: str
+    handle: str
+    display_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Me(User):
+    """The caller, and what they have set."""
+
+    read_receipts: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Position(_Answer):
+    """The place of a message in its conversation."""
+
+    created_at: datetime
+    uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message(_Answer):
+    """A message, with the names of its sender."""
+
+    uuid: str
+    display_name: str
+    handle: str
+    message: str
+    created_at: datetime
+
+    @property
+    def position(self) -> Position:
+        """Its place, to mark what was read."""
+        return Position(created_at=self.created_at, uuid=self.uuid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentMessage(Message):
+    """A message that was stored, and the message group that it is in."""
+
+    message_group_uuid: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedMessageGroup(_Answer):
+    """A message group as the list shows it, with the names of the other member.
+
+    `unread_count` is there where the list was asked for counts.
+    """
+
+    uuid: str
+    display_name: str
+    handle: str
+    message: str
+    created_at: datetime
+    unread: bool
+    muted: bool
+    unread_count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MessageGroup(ListedMessageGroup):
+    """A message group by itself.
+
+    `seen_up_to` is None where the other member has read nothing, and where it is not shared.
+    """
+
+    read_up_to: Position | None
+    seen_up_to: Position | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page[Row]:
+    """A page of a list, newest first, and the targets of what is older and newer.
+
+    `newer` is there whenever the page has a row: keep it to ask later for what is new.
+    """
+
+    rows: tuple[Row, ...]
+    older: str | None
+    newer: str | None

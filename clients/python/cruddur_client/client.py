@@ -1,0 +1,224 @@
+"""The client: one method for each operation of the API."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import quote, urlencode
+from uuid import UUID, uuid4
+
+import httpx
+
+from cruddur_client.answers import (
+    ListedMessageGroup,
+    Me,
+    Message,
+    MessageGroup,
+    Page,
+    Position,
+    SentMessage,
+    User,
+)
+
+__all__ = ["ApiError", "Client"]
+
+# The gateway, or what is behind it, may answer another time.
+_AGAIN = {429, 500, 502, 503, 504}
+_LONGEST_PAUSE = 30.0
+
+
+class ApiError(Exception):
+    """The API refuses a request, or did not carry it out however often it was repeated.
+
+    Attributes
+    ----------
+    status
+        HTTP status of the answer.
+    codes
+        What went wrong, for programs; none where the gateway itself answered.
+    """
+
+    def __init__(self, status: int, codes: tuple[str, ...]) -> None:
+        self.status = status
+        self.codes = codes
+        super().__init__(f"{status} {', '.join(codes)}".strip())
+
+
+class Client:
+    """A client of one person.
+
+    Parameters
+    ----------
+    api
+        Base address of the API.
+    token
+        An access token, or a function that returns a good one whenever it is called.
+    attempts
+        How often a request is sent at most.
+    transport, sleep
+        Of tests.
+    """
+
+    def __init__(
+        self,
+        api: str,
+        token: str | Callable[[], str],
+        *,
+        attempts: int = 5,
+        timeout: float = 35.0,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._token = token if callable(token) else lambda: token
+        self._attempts = attempts
+        self._sleep = sleep
+        self._http = httpx.Client(base_url=api, timeout=timeout, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def list_message_groups(
+        self, *, counts: bool = False, page_size: int = 20
+    ) -> Iterator[ListedMessageGroup]:
+        """Yield the caller's message groups, the one with the newest message first."""
+        for page in self.message_group_pages(counts=counts, page_size=page_size):
+            yield from page.rows
+
+    def message_group_pages(
+        self, *, counts: bool = False, page_size: int = 20, since: str | None = None
+    ) -> Iterator[Page[ListedMessageGroup]]:
+        """Yield the pages of that list; with a page's `newer` as `since` what has come since."""
+        query = {"limit": page_size, **({"counts": "true"} if counts else {})}
+        target = f"/api/message_groups?{urlencode(query)}"
+        return self._pages(ListedMessageGroup, target, since)
+
+    def list_messages(self, message_group_uuid: str, *, page_size: int = 20) -> Iterator[Message]:
+        """Yield the messages of a message group, newest first."""
+        for page in self.message_pages(message_group_uuid, page_size=page_size):
+            yield from page.rows
+
+    def message_pages(
+        self, message_group_uuid: str, *, page_size: int = 20, since: str | None = None
+    ) -> Iterator[Page[Message]]:
+        """Yield the pages of that list; with a page's `newer` as `since` what has come since."""
+        target = f"/api/messages/{_segment(message_group_uuid)}?{urlencode({'limit': page_size})}"
+        return self._pages(Message, target, since)
+
+    def get_message_group(self, message_group_uuid: str) -> MessageGroup:
+        """Return one message group, and how far both members have read."""
+        return MessageGroup.of(self._json("GET", _group_target(message_group_uuid)))
+
+    def mark_message_group(
+        self,
+        message_group_uuid: str,
+        *,
+        read_up_to: Position | None = None,
+        marked_unread: bool = False,
+        muted: bool | None = None,
+    ) -> MessageGroup:
+        """Mark how far the caller has read, unread all the same, muted; return what is then."""
+        body: dict[str, Any] = {}
+        if read_up_to:
+            time = read_up_to.created_at.isoformat(timespec="microseconds")
+            body["read_up_to"] = {"created_at": time, "uuid": read_up_to.uuid}
+        if marked_unread:
+            body["marked_unread"] = True
+        if muted is not None:
+            body["muted"] = muted
+        return MessageGroup.of(self._json("PATCH", _group_target(message_group_uuid), body))
+
+    def create_message_group(
+        self, handle: str, message: str, *, message_uuid: UUID | str | None = None
+    ) -> SentMessage:
+        """Write to somebody, in a new message group or in the one that the two have."""
+        return self._send("/api/message_groups", message_uuid, handle=handle, message=message)
+
+    def create_message(
+        self, message_group_uuid: str, message: str, *, message_uuid: UUID | str | None = None
+    ) -> SentMessage:
+        """Continue a message group."""
+        return self._send(
+            "/api/messages", message_uuid, message_group_uuid=message_group_uuid, message=message
+        )
+
+    def get_me(self) -> Me:
+        """Return who the caller is, and what they have set."""
+        return Me.of(self._json("GET", "/api/me"))
+
+    def update_me(self, *, read_receipts: bool) -> Me:
+        """Change what the caller has set."""
+        return Me.of(self._json("PATCH", "/api/me", {"read_receipts": read_receipts}))
+
+    def get_user_short(self, handle: str) -> User:
+        """Return the user with this handle."""
+        return User.of(self._json("GET", f"/api/users/{_segment(handle)}/short"))
+
+    def _pages[Row: (Message, ListedMessageGroup)](
+        self, kind: type[Row], newest: str, since: str | None
+    ) -> Iterator[Page[Row]]:
+        following: str | None = since or newest
+        while following:
+            answer = self._request("GET", following)
+            links = {relation: link["url"] for relation, link in answer.links.items()}
+            rows = tuple(kind.of(row) for row in answer.json())
+            page = Page(rows=rows, older=links.get("next"), newer=links.get("prev"))
+            yield page
+            following = page.newer if since else page.older
+
+    def _send(self, target: str, message_uuid: UUID | str | None, **body: str) -> SentMessage:
+        """Send a message under a name, so that it is stored once however often it is sent."""
+        named = {**body, "message_uuid": str(message_uuid or uuid4())}
+        return SentMessage.of(self._json("POST", target, named))
+
+    def _json(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Any:
+        return self._request(method, target, body).json()
+
+    def _request(
+        self, method: str, target: str, body: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
+        """Send until it is answered: nothing that this client sends is done twice."""
+        for attempt in range(1, self._attempts + 1):
+            is_last = attempt == self._attempts
+            pause = random.uniform(0.5, 1) * 2 ** (attempt - 1)  # noqa: S311  # no secret
+            try:
+                headers = {"Authorization": f"Bearer {self._token()}"}
+                answer = self._http.request(method, target, json=body, headers=headers)
+            except httpx.TransportError:
+                if is_last:
+                    raise
+            else:
+                if answer.status_code not in _AGAIN or is_last:
+                    break
+                asked = answer.headers.get("retry-after", "")
+                pause = max(pause, float(asked)) if asked.isdecimal() else pause
+            self._sleep(min(pause, _LONGEST_PAUSE))
+        if answer.is_success:
+            return answer
+        raise ApiError(answer.status_code, _codes(answer))
+
+
+def _codes(answer: httpx.Response) -> tuple[str, ...]:
+    if answer.headers.get("content-type") == "application/problem+json":
+        return tuple(cast("list[str]", answer.json()["errors"]))
+    return ()
+
+
+def _group_target(message_group_uuid: str) -> str:
+    return f"/api/message_groups/{_segment(message_group_uuid)}"
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")

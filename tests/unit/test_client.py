@@ -1,0 +1,179 @@
+"""The Python client: what it sends again, and what it makes of answers."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from cruddur_client import ApiError, Client, Position
+from tests.contract import contract
+
+GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
+TIME = "2026-11-21T12:01:01.845204+00:00"
+MESSAGE = {
+    "uuid": GROUP,
+    "display_name": "Reef",
+    "handle": "reef",
+    "message": "hello",
+    "created_at": TIME,
+}
+SENT = httpx.Response(200, json={**MESSAGE, "message_group_uuid": GROUP})
+
+
+class Api:
+    """Gives answers one after the other, and keeps what it was asked."""
+
+    def __init__(self, *answers: httpx.Response | Exception) -> None:
+        self._answers = iter(answers)
+        self.requests: list[httpx.Request] = []
+        self.pauses: list[float] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def client(self, token: str | Callable[[], str] = "t", attempts: int = 4) -> Client:
+        return Client(
+            "http://api",
+            token,
+            attempts=attempts,
+            transport=httpx.MockTransport(self.answer),
+            sleep=self.pauses.append,
+        )
+
+    def bodies(self) -> list[Any]:
+        return [json.loads(request.content) for request in self.requests]
+
+
+def test_every_operation_of_the_contract_is_a_method_of_the_same_name() -> None:
+    for _, _, operation in contract().operations():
+        name = re.sub(r"([A-Z])", r"_\1", operation["operationId"]).lower()
+        assert callable(getattr(Client, name)), name
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        httpx.ReadTimeout("no answer"),
+        httpx.ConnectError("nobody there"),
+        httpx.RemoteProtocolError("cut"),
+        httpx.Response(429),
+        httpx.Response(500),
+        httpx.Response(502),
+        httpx.Response(503),
+        httpx.Response(504),
+    ],
+)
+def test_a_send_is_repeated_under_the_same_name(lost: httpx.Response | Exception) -> None:
+    api = Api(lost, lost, SENT)
+    assert api.client().create_message(GROUP, "hello").message_group_uuid == GROUP
+    first, *others = api.bodies()
+    assert first["message_uuid"]
+    assert others == [first, first]
+    assert len(api.pauses) == 2
+
+
+def test_two_sends_have_two_names() -> None:
+    api = Api(SENT, SENT)
+    client = api.client()
+    for _ in range(2):
+        client.create_message_group("reef", "hello")
+    one, other = api.bodies()
+    assert one["message_uuid"] != other["message_uuid"]
+
+
+def test_a_name_of_the_callers_own_is_kept() -> None:
+    api = Api(SENT)
+    api.client().create_message(GROUP, "hello", message_uuid=GROUP)
+    assert api.bodies()[0]["message_uuid"] == GROUP
+
+
+def test_pauses_grow_and_are_as_long_as_the_api_asks() -> None:
+    again = httpx.Response(503, headers={"Retry-After": "7"})
+    api = Api(httpx.Response(500), httpx.Response(500), again, SENT)
+    api.client().create_message(GROUP, "hello")
+    first, second, third = api.pauses
+    assert first < second
+    assert third == 7
+
+
+def test_what_is_refused_is_not_repeated() -> None:
+    problem = {"type": "about:blank", "title": "x", "status": 422, "errors": ["message_blank"]}
+    headers = {"content-type": "application/problem+json"}
+    api = Api(httpx.Response(422, text=json.dumps(problem), headers=headers))
+    with pytest.raises(ApiError) as refused:
+        api.client().create_message(GROUP, " ")
+    assert (refused.value.status, refused.value.codes) == (422, ("message_blank",))
+    assert len(api.requests) == 1
+
+
+def test_what_never_succeeds_is_said_in_the_end() -> None:
+    api = Api(*4 * [httpx.Response(503, json={"message": "Service Unavailable"})])
+    with pytest.raises(ApiError) as refused:
+        api.client().get_me()
+    assert (refused.value.status, refused.value.codes) == (503, ())
+    lost = Api(httpx.ReadTimeout("no answer"), httpx.ReadTimeout("no answer"))
+    with pytest.raises(httpx.ReadTimeout):
+        lost.client(attempts=2).get_me()
+
+
+def test_a_token_can_be_made_for_each_request() -> None:
+    tokens = iter(["one", "two"])
+    api = Api(httpx.Response(500), SENT)
+    api.client(lambda: next(tokens)).create_message(GROUP, "hello")
+    sent = [request.headers["authorization"] for request in api.requests]
+    assert sent == ["Bearer one", "Bearer two"]
+
+
+def test_a_list_goes_on_to_the_next_page_only_when_it_is_needed() -> None:
+    page = httpx.Response(200, json=[MESSAGE], headers={"Link": '</api/older?x=1>; rel="next"'})
+    api = Api(page, httpx.Response(200, json=[{**MESSAGE, "message": "old"}]))
+    messages = api.client().list_messages(GROUP)
+    assert next(messages).message == "hello"
+    assert len(api.requests) == 1
+    assert [message.message for message in messages] == ["old"]
+    assert str(api.requests[1].url) == "http://api/api/older?x=1"
+
+
+def test_what_has_come_since_a_page_is_asked_for_by_its_link() -> None:
+    link = {"Link": '</api/newer?x=1>; rel="prev"'}
+    first = Api(httpx.Response(200, json=[MESSAGE], headers=link))
+    page = next(first.client().message_pages(GROUP))
+    later = Api(httpx.Response(200, json=[MESSAGE], headers=link), httpx.Response(200, json=[]))
+    pages = list(later.client().message_pages(GROUP, since=page.newer))
+    assert [len(page.rows) for page in pages] == [1, 0]
+    assert {request.url.path for request in later.requests} == {"/api/newer"}
+
+
+def test_a_place_is_sent_as_it_was_shown_and_new_fields_are_ignored() -> None:
+    position = {"created_at": TIME, "uuid": GROUP}
+    group = {
+        **MESSAGE,
+        "unread": False,
+        "muted": False,
+        "unread_count": 0,
+        "read_up_to": position,
+        "seen_up_to": None,
+        "colour": "blue",
+    }
+    api = Api(httpx.Response(200, json=[MESSAGE]), httpx.Response(200, json=group))
+    client = api.client()
+    (message,) = client.list_messages(GROUP)
+    marked = client.mark_message_group(GROUP, read_up_to=message.position, muted=True)
+    assert json.loads(api.requests[1].content) == {"read_up_to": position, "muted": True}
+    assert (
+        marked.read_up_to == message.position == Position(created_at=message.created_at, uuid=GROUP)
+    )
+
+
+def test_a_handle_is_one_segment_of_the_path() -> None:
+    api = Api(httpx.Response(404))
+    with pytest.raises(ApiError):
+        api.client().get_user_short("../me?x=/")
+    assert api.requests[0].url.raw_path == b"/api/users/..%2Fme%3Fx%3D%2F/short"
