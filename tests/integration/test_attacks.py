@@ -10,20 +10,21 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import psycopg2
 import pytest
+from starlette.requests import Request
 
 from runtime import environment
 from runtime.user import User
 from sam_offline.functions import Result
 from sam_offline.http_api import HttpApi
-from sam_offline.server import Answer, Request
 from sam_offline.stack import Route
 from tests.contract import contract
 from tests.fakes.calls import Call, noted_calls
-from tests.fakes.gateway import Gateway
+from tests.fakes.gateway import Answer, Gateway
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 from tests.fakes.template import Stack
 from tests.fakes.tokens import FORGED, Pool
@@ -92,17 +93,27 @@ class World:
 
     def send(self, method: str, target: str, authorization: str | None, body: Any = None) -> Answer:
         path, _, query = target.partition("?")
-        headers = [("host", "api"), ("content-type", "application/json")]
+        headers = {"host": "api", "content-type": "application/json"}
         if authorization is not None:
-            headers.append(("authorization", authorization))
+            headers["authorization"] = authorization
+        scope = {
+            "type": "http",
+            "method": method,
+            "http_version": "1.1",
+            "scheme": "http",
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
         content = b"" if body is None else json.dumps(body).encode()
-        answer = self.api.answer(
-            Request(method=method, path=path, query=query, headers=headers, body=content)
-        )
-        text = answer.body.decode()
-        found = contract().faults(method, path, answer.status, dict(answer.headers), text)
+        answer = self.api.answer(Request(scope), content)
+        text = bytes(answer.body).decode()
+        found = contract().faults(method, path, answer.status_code, answer.headers, text)
         assert not found, (method, target, found)
-        return answer
+        return Answer(
+            status=answer.status_code, headers=dict(answer.headers), body=json.loads(text)
+        )
 
     def attack(self, cell: Cell, authorization: str | None) -> Done:
         """Send the request to functions that remember nobody."""
@@ -165,7 +176,7 @@ def world(
         api=HttpApi(
             routes=stack.routes(),
             authorizers={route.authorizer or "": pool.authorizer() for route in stack.routes()},
-            cors=None,
+            cors={},
             invoke=invoke,
         ),
         invoked=invoked,
@@ -187,7 +198,7 @@ def test_who_has_no_good_token_ends_at_the_gateway(
         for cell in cells:
             authorization = token(world.pool, "grahams")
             answer = world.send(cell.route.method, cell.target, authorization, cell.body)
-            assert (answer.status, answer.body) == (401, b'{"message":"Unauthorized"}'), (
+            assert (answer.status, answer.body) == (401, {"message": "Unauthorized"}), (
                 name,
                 cell,
             )
@@ -226,7 +237,7 @@ def test_who_may_not_use_the_api_gets_403_and_nothing_else(
     for cell in cells:
         done = world.attack(cell, f"Bearer {token}")
         assert done.answer.status == 403, cell
-        assert json.loads(done.answer.body)["errors"] == [code], cell
+        assert done.answer.errors == [code], cell
         assert not done.calls, cell
         assert not done.changed, cell
     tell(f"{len(cells)} cells: {who}")
@@ -239,15 +250,15 @@ def test_who_is_signed_in_reads_and_writes_only_their_own(
 ) -> None:
     token = f"Bearer {world.pool.access_token(who.handle)}"
     cells = list(world.cells())
-    refusals: dict[str, set[bytes]] = {}
+    refusals: dict[str, set[str]] = {}
     for cell in cells:
         done = world.attack(cell, token)
         assert done.answer.status in expected(cell, who), (cell, done.answer)
-        texts = done.answer.body.decode()
+        texts = json.dumps(done.answer.body)
         if done.answer.status >= 400:
             # Whether somebody is a member is all that is looked at.
             assert {call.leading_key.partition("#")[0] for call in done.calls} <= {"MEMBERS"}, cell
-            refusals.setdefault(f"{cell.route} {done.answer.status}", set()).add(done.answer.body)
+            refusals.setdefault(f"{cell.route} {done.answer.status}", set()).add(texts)
         if done.answer.status >= 400 or cell.route.method == "GET":
             assert not done.changed, cell
         assert SECRET not in texts or who == GRAHAMS, cell
@@ -283,7 +294,7 @@ def cursors(world: World, target: str, handle: str) -> Iterator[str]:
     """The cursors that a list gives to somebody."""
     token = f"Bearer {world.pool.access_token(handle)}"
     answer = world.send("GET", f"{target}?limit=1", token)
-    for part in dict(answer.headers).get("link", "").split(", "):
+    for part in answer.headers.get("link", "").split(", "):
         _, found, rest = part.partition("cursor=")
         if found:
             yield rest.partition(">")[0].partition("&")[0]
@@ -336,14 +347,13 @@ def test_a_cursor_shows_nothing_but_the_callers_own_list_wherever_it_comes_from(
     token = f"Bearer {world.pool.access_token('grahams')}"
     before = world.items()
     for target in lists["grahams"]:
-        own = {row["uuid"] for row in json.loads(world.send("GET", target, token).body)}
+        own = {row["uuid"] for row in world.send("GET", target, token).body}
         for cursor in sorted(tried):
             answer = world.send("GET", f"{target}?cursor={cursor}", token)
             if answer.status == 200:
-                assert {row["uuid"] for row in json.loads(answer.body)} <= own, cursor
+                assert {row["uuid"] for row in answer.body} <= own, cursor
             else:
-                body = json.loads(answer.body)
-                assert (answer.status, body["errors"]) == (422, ["cursor_invalid"]), cursor
+                assert (answer.status, answer.errors) == (422, ["cursor_invalid"]), cursor
     strange = f"{MESSAGES}/{world.groups_of_others}"
     for cursor in sorted(taken):
         assert world.send("GET", f"{strange}?cursor={cursor}", token).status == 404
