@@ -512,7 +512,8 @@ def test_a_scan_shows_more_than_keys_on_a_terminal(
 @pytest.fixture
 def people(local: dict[str, str]) -> dict[str, str]:
     for command in ("create", "schema-load", "seed"):
-        assert run("db", command).exit_code == 0
+        result = run("db", command)
+        assert result.exit_code == 0, result.output
     return local
 
 

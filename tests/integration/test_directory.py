@@ -357,6 +357,11 @@ def test_the_server_bounds_statements_and_lost_connections(directory: str) -> No
     assert connection.get_dsn_parameters()["tcp_user_timeout"] == "1000"
 
 
+def test_what_else_connects_in_a_process_may_wait_for_longer(directory: str) -> None:
+    seconds = connection.ANSWER_SECONDS + 0.1
+    assert select(directory, f"SELECT 1 FROM pg_sleep({seconds})") == [(1,)]
+
+
 def test_parameters_are_bound(directory: str) -> None:
     text = "x'; DROP TABLE public.users; --"
     assert database(directory).fetch_one("SELECT %(text)s AS text", {"text": text}) == {

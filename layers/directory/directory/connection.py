@@ -130,16 +130,17 @@ def _wait(connection: extensions.connection) -> None:
     libpq has no limit for an answer. A server process that is stopped while its kernel still
     acknowledges packets would hold the function until Lambda kills it.
     """
-    opened = connection.status != extensions.STATUS_SETUP
-    seconds = ANSWER_SECONDS if opened else CONNECT_SECONDS
-    if isinstance(connection, _Connection):
-        seconds = connection.deadline.bound(seconds)
-    end = time.monotonic() + seconds
+    end = None
+    if isinstance(connection, _Connection):  # what else connects in this process has its own limits
+        opened = connection.status != extensions.STATUS_SETUP
+        seconds = ANSWER_SECONDS if opened else CONNECT_SECONDS
+        end = time.monotonic() + connection.deadline.bound(seconds)
     while (state := connection.poll()) != extensions.POLL_OK:
         readable = [connection.fileno()] if state == extensions.POLL_READ else []
         writable = [connection.fileno()] if state == extensions.POLL_WRITE else []
-        left = end - time.monotonic()
-        if left <= 0 or not any(select.select(readable, writable, [], left)):
+        left = None if end is None else end - time.monotonic()
+        late = left is not None and left <= 0
+        if late or not any(select.select(readable, writable, [], left)):
             raise psycopg2.OperationalError("the server does not answer")
 
 
