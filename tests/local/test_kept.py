@@ -58,6 +58,7 @@ def _groups(stack: dict[str, Any], email: str, password: str) -> list[dict[str, 
         f"{stack['ApiUrl']}/api/message_groups",
         headers={"Authorization": f"Bearer {token}"},
         trust_env=False,
+        timeout=None,
     )
     assert answer.status_code == 200
     rows: list[dict[str, str]] = answer.json()

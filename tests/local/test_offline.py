@@ -98,7 +98,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Offline]:
 
 def test_a_template_is_served_from_its_source(app: Offline) -> None:
     table = app.outputs["Table"]
-    answer = httpx.get(f"{app.url}/greet/Ada", trust_env=False)
+    answer = httpx.get(f"{app.url}/greet/Ada", trust_env=False, timeout=None)
     assert (answer.status_code, answer.text) == (200, f"Salut, {table}Ada")
     assert app.outputs["WebFunction"].endswith(":function:Web")
     event = {"pathParameters": {"name": "Bo"}}
@@ -193,9 +193,9 @@ def test_a_template_runs_until_someone_stops_it_and_is_called_from_the_command_l
     assert started.stdout
     ready = next(line for line in started.stdout if "ready at" in line)
     url = ready.split()[3].rstrip(";")
-    assert httpx.get(f"{url}/greet/Eve", trust_env=False).text.endswith("Eve")
+    assert httpx.get(f"{url}/greet/Eve", trust_env=False, timeout=None).text.endswith("Eve")
     stack = json.loads((template.parent / "state" / "stack.json").read_text())
-    assert stack["Table"] in httpx.get(f"{url}/greet/Eve", trust_env=False).text
+    assert stack["Table"] in httpx.get(f"{url}/greet/Eve", trust_env=False, timeout=None).text
     children = psutil.Process(started.pid).children(recursive=True)
     assert children
     started.send_signal(signal.SIGINT)

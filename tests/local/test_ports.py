@@ -37,7 +37,7 @@ def local_ports(cloud: RunningCloud) -> list[str]:
 def call(url: str, target: str, body: dict[str, Any], **headers: str) -> httpx.Response:
     """A call of AWS as a page makes it."""
     sent = {"X-Amz-Target": target, "Content-Type": JSON, **headers}
-    return httpx.post(url, content=json.dumps(body), headers=sent, trust_env=False)
+    return httpx.post(url, content=json.dumps(body), headers=sent, trust_env=False, timeout=None)
 
 
 def credentials(cloud: RunningCloud) -> dict[str, Any]:
@@ -61,17 +61,20 @@ def test_no_page_of_a_stranger_can_wipe_the_local_cloud(cloud: RunningCloud) -> 
             {"Host": f"evil.example:{port}", "Origin": f"{EVIL}:{port}"},
         ):
             sent = {"Content-Type": "text/plain", **headers}
-            answer = httpx.post(url + RESET, headers=sent, trust_env=False)
+            answer = httpx.post(url + RESET, headers=sent, trust_env=False, timeout=None)
             assert answer.status_code == 403
             assert "access-control-allow-origin" not in answer.headers
     for path in (RESET, "/%5fministack/reset", "//_ministack/reset"):
-        assert httpx.post(cloud.stack["EndpointUrl"] + path, trust_env=False).status_code == 403
+        assert (
+            httpx.post(cloud.stack["EndpointUrl"] + path, trust_env=False, timeout=None).status_code
+            == 403
+        )
     assert cloud.dynamodb.scan(TableName=cloud.stack["TableName"])["Count"] > 100
 
 
 def test_nobody_reads_the_engines_mail_at_the_aws_port(cloud: RunningCloud) -> None:
     url = f"{cloud.stack['EndpointUrl']}/_ministack/ses/messages"
-    assert httpx.get(url, trust_env=False).status_code == 403
+    assert httpx.get(url, trust_env=False, timeout=None).status_code == 403
 
 
 @pytest.mark.parametrize("origin", [EVIL, "http://127.0.0.1:1", "null"])
@@ -82,9 +85,9 @@ def test_a_page_of_a_stranger_can_neither_read_nor_sign_in(
     api = f"{cloud.stack['ApiUrl']}/api/message_groups"
     for answer in (
         call(url, SIGN_IN, credentials(cloud), Origin=origin),
-        httpx.options(url, headers={"Origin": origin}, trust_env=False),
+        httpx.options(url, headers={"Origin": origin}, trust_env=False, timeout=None),
         # No answer of the API: its contract does not have it.
-        httpx.get(api, headers={"Origin": origin}, trust_env=False),
+        httpx.get(api, headers={"Origin": origin}, trust_env=False, timeout=None),
     ):
         assert answer.status_code == 403
         assert "access-control-allow-origin" not in answer.headers
@@ -99,7 +102,7 @@ def test_the_apis_own_page_may_sign_in_and_call_nothing_else_of_aws(cloud: Runni
             "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "content-type,x-amz-target",
         }
-        preflight = httpx.options(url, headers=asks, trust_env=False)
+        preflight = httpx.options(url, headers=asks, trust_env=False, timeout=None)
         assert preflight.status_code == 204
         assert preflight.headers["access-control-allow-origin"] == origin
         assert preflight.headers["access-control-allow-headers"] == "content-type,x-amz-target"
