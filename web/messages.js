@@ -1,5 +1,6 @@
 /** The messages of one group, as far as they are loaded: without a gap, oldest first. */
 
+import { ApiError } from "./errors.js";
 import { compare } from "./positions.js";
 
 const FIRST_PAGE = 30;
@@ -70,9 +71,17 @@ export class Messages {
   }
 
   async #loadOlder() {
-    const page = await this.#api.messages(this.uuid, { link: this.#older });
-    this.#older = page.next;
-    this.#merge(page.rows);
+    const link = this.#older;
+    // A link that is refused is not followed again.
+    this.#older = undefined;
+    try {
+      const page = await this.#api.messages(this.uuid, { link });
+      this.#older = page.next;
+      this.#merge(page.rows);
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.isTemporary) this.#older = link;
+      throw error;
+    }
   }
 
   async #refresh() {

@@ -12,11 +12,18 @@ export function currentRoute() {
   const [first, second, third, ...more] = location.pathname.split("/").filter(Boolean);
   if (first !== "messages" || more.length) return { page: "unknown" };
   if (second === undefined) return { page: "message_groups" };
-  if (second === "new") {
-    return third ? { page: "new", handle: decodeURIComponent(third) } : { page: "find" };
-  }
+  if (second === "new") return third ? newMessageTo(third) : { page: "find" };
   if (third !== undefined || !UUID.test(second)) return { page: "unknown" };
   return { page: "message_group", uuid: second.toLowerCase() };
+}
+
+function newMessageTo(written) {
+  try {
+    return { page: "new", handle: decodeURIComponent(written) };
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+    return { page: "unknown" };
+  }
 }
 
 /** Go to a path; with `replace`, "back" does not lead to the present one any more. */

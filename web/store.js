@@ -145,10 +145,10 @@ export class Store extends EventTarget {
 
   async loadMoreGroups() {
     const link = this.#moreGroups;
-    if (!link) return;
+    if (!link || this.trouble) return;
     this.#moreGroups = undefined;
     const page = await this.#try(() => this.api.messageGroups({ link }));
-    this.#moreGroups = page ? page.next : link;
+    this.#moreGroups = page ? page.next : this.trouble && link;
     for (const row of page?.rows ?? []) this.#mergeListed(row);
     this.#changed();
   }

@@ -22,23 +22,23 @@ class MessageComposer extends View {
   template() {
     const { to } = this.props;
     const left = MAX_MESSAGE_CHARS - countChars(this.#message);
-    const count = left < 0 ? `${-left} too many` : left <= NEAR_THE_LIMIT ? `${left} left` : "";
+    const wrong = problem(this.#message);
     return html`<form class="composer" @submit=${this.#submit}>
       <div class="field-and-count">
         <textarea
           rows="1"
           aria-label="Message to ${to.display_name}"
           aria-describedby="count"
-          aria-invalid=${left < 0 ? "true" : nothing}
+          aria-invalid=${wrong && wrong !== "blank" ? "true" : nothing}
           placeholder="Message"
           enterkeyhint="send"
           dir="auto"
           @input=${this.#input}
           @keydown=${this.#keydown}
         ></textarea>
-        <span class="count" id="count" data-too-long=${left < 0 ? "" : nothing}>${count}</span>
+        <span class="count" id="count">${note(wrong, left)}</span>
       </div>
-      <button class="send" aria-label="Send" ?disabled=${Boolean(problem(this.#message))}>${send}</button>
+      <button class="send" aria-label="Send" ?disabled=${Boolean(wrong)}>${send}</button>
     </form>`;
   }
 
@@ -102,6 +102,12 @@ class MessageComposer extends View {
     field.style.height = "auto";
     field.style.height = `${field.scrollHeight}px`;
   }
+}
+
+function note(wrong, left) {
+  if (wrong === "too_long") return `${-left} too many`;
+  if (wrong === "invalid") return "Some characters cannot be sent";
+  return left <= NEAR_THE_LIMIT ? `${left} left` : nothing;
 }
 
 customElements.define("message-composer", MessageComposer);

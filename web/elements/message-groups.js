@@ -18,7 +18,7 @@ class MessageGroups extends View {
         <h1>Messages</h1>
         <a class="icon-button accented" href="/messages/new" aria-label="New message">${plus}</a>
       </header>
-      <div class="groups" aria-busy=${String(store.status === "loading")} @scroll=${this.#scroll}>
+      <div class="groups" aria-busy=${String(store.status === "loading")} @scroll=${this.#loadMore}>
         ${this.#content()}
       </div>
     `;
@@ -57,9 +57,14 @@ class MessageGroups extends View {
     }
   }
 
-  #scroll({ target }) {
-    const left = target.scrollHeight - target.scrollTop - target.clientHeight;
-    if (left < NEAR_THE_END) this.store.loadMoreGroups();
+  draw() {
+    super.draw();
+    this.#loadMore();
+  }
+
+  #loadMore() {
+    const { scrollHeight, scrollTop, clientHeight } = this.querySelector(".groups");
+    if (scrollHeight - scrollTop - clientHeight < NEAR_THE_END) this.store.loadMoreGroups();
   }
 }
 

@@ -11,6 +11,7 @@ import "./new-message-group.js";
 
 /** The list and what is open in it: side by side, or one at a time where there is no room. */
 class MessagesPage extends View {
+  #path = "";
   #icon = document.querySelector('link[rel="icon"]');
 
   template() {
@@ -28,6 +29,23 @@ class MessagesPage extends View {
       <connection-notice .props=${{ store }}></connection-notice>
       <message-announcer .props=${{ store }}></message-announcer>
     `;
+  }
+
+  draw() {
+    const { path, store } = this.props;
+    const left = store.open;
+    super.draw();
+    if (path === this.#path) return;
+    if (this.#path) this.#keepFocus(left);
+    this.#path = path;
+  }
+
+  /** Where one page is shown at a time, what had the focus may be gone. */
+  #keepFocus(left) {
+    if (document.activeElement?.checkVisibility() && document.activeElement !== document.body) return;
+    const link = this.querySelector(`a.row[href="/messages/${left}"]`);
+    const place = link?.checkVisibility() ? link : this.querySelector("main");
+    place.focus({ preventScroll: true });
   }
 
   #main(store, route) {
