@@ -95,7 +95,8 @@ export class Store extends EventTarget {
   async start() {
     this.outbox.flush();
     await this.refreshGroups();
-    this.live.start();
+    // Meanwhile the session may have turned out to be over.
+    if (!this.#listening.signal.aborted) this.live.start();
   }
 
   /** Stop everything; who signs out leaves nothing in this browser's storage. */

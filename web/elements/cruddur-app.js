@@ -3,7 +3,7 @@ import { Api } from "../api.js";
 import { Cognito } from "../cognito.js";
 import { loadConfig } from "../config.js";
 import { ApiError, SignedOutError, reason } from "../errors.js";
-import { currentRoute, startRouter } from "../router.js";
+import { currentRoute, navigate, startRouter } from "../router.js";
 import { Session } from "../session.js";
 import { Store } from "../store.js";
 import { View } from "./view.js";
@@ -90,6 +90,8 @@ class CruddurApp extends View {
     this.#store?.stop({ forget: session.ended === "signed_out" });
     this.#store = null;
     this.#why = session.ended;
+    // The next one who signs in has other message groups; the same person comes back to the page.
+    if (session.ended === "signed_out") navigate("/messages", { replace: true });
     this.#show("signed_out");
   }
 
