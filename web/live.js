@@ -171,8 +171,7 @@ export class Live {
     } else if (hint.type === "everything") {
       this.#poll();
     } else if (hint.type === "message_group") {
-      store.refreshGroups();
-      store.refreshMessages(hint.uuid);
+      store.refresh(hint.uuid);
     } else if (hint.type === "marks") {
       store.refreshGroup(hint.uuid);
     } else if (hint.type === "receipt") {

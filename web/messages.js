@@ -15,6 +15,7 @@ export class Messages {
   // not known yet.
   #joint;
   #refreshing = null;
+  #refreshingAgain = null;
   #loadingOlder = null;
   /** @type {import("./api.js").Message[]} */
   rows = [];
@@ -56,10 +57,19 @@ export class Messages {
    * Read the newest page again, and return what was not there.
    *
    * A message may turn up behind one that is known: its write was slow. So the page is read whole;
-   * if it does not reach what is known, the links lead there.
+   * if it does not reach what is known, the links lead there. What is asked for while a page is
+   * being read may be too new for it: once more, then.
    */
   refresh() {
-    this.#refreshing ??= this.#refresh().finally(() => {
+    if (this.#refreshing) {
+      const again = () => {
+        this.#refreshingAgain = null;
+        return this.refresh();
+      };
+      this.#refreshingAgain ??= this.#refreshing.then(again, again);
+      return this.#refreshingAgain;
+    }
+    this.#refreshing = this.#refresh().finally(() => {
       this.#refreshing = null;
     });
     return this.#refreshing;

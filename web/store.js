@@ -23,6 +23,8 @@ export class Store extends EventTarget {
   #moreGroups;
   #messages = new Map();
   #markedAt = new Map();
+  #asked = 0;
+  #answered = new Map();
   #wanted = new Map();
   #marking = 0;
   #listening = new AbortController();
@@ -187,6 +189,12 @@ export class Store extends EventTarget {
     this.#changed();
   }
 
+  /** Read what has come to a message group: its messages if they are here, its row if not. */
+  refresh(uuid) {
+    const isHere = this.#messages.get(uuid)?.status === "ready";
+    return isHere ? this.refreshMessages(uuid) : this.refreshGroup(uuid);
+  }
+
   /** Read the newest messages of a group, and tell of those that are new. */
   async refreshMessages(uuid) {
     const messages = this.#messages.get(uuid);
@@ -264,15 +272,24 @@ export class Store extends EventTarget {
   }
 
   async #mark(uuid, marks) {
-    const group = await this.#try(() => this.api.mark(uuid, marks));
-    if (group) this.#mergeMarked(group);
+    await this.#try(() => this.#takeGroup(this.api.mark(uuid, marks)));
     this.#changed();
   }
 
-  async #readGroup(uuid) {
-    const group = await this.api.messageGroup(uuid);
-    this.#mergeMarked(group);
-    return group;
+  #readGroup(uuid) {
+    return this.#takeGroup(this.api.messageGroup(uuid));
+  }
+
+  /** Merge a group when it comes, unless what was asked for later came before. */
+  async #takeGroup(asked) {
+    this.#asked += 1;
+    const turn = this.#asked;
+    const group = await asked;
+    if (turn < (this.#answered.get(group.uuid) ?? 0)) return;
+    this.#answered.set(group.uuid, turn);
+    const known = this.#groups.get(group.uuid);
+    this.#mergeMarked(group, known);
+    if (this.status === "ready") this.#tellNews(group, known);
   }
 
   /** A row of the list: its marks may be older than those that are known, its place never is. */
@@ -285,15 +302,19 @@ export class Store extends EventTarget {
     const sinceMark = Date.now() - (this.#markedAt.get(row.uuid) ?? 0);
     const isBehind = sinceMark < LIST_IS_BEHIND && row.created_at <= known.created_at;
     const { unread, unread_count, muted } = isBehind ? known : row;
-    const hasMore = (unread_count ?? 0) > (known.unread_count ?? 0);
     const place = row.created_at < known.created_at ? known : row;
     this.#groups.set(row.uuid, { ...known, ...place, unread, unread_count, muted });
-    if (hasMore && row.uuid !== this.open) this.#tell("incoming", { uuid: row.uuid, message: row });
+    this.#tellNews({ ...row, unread_count }, known);
+  }
+
+  /** What comes to the open group is told when its messages are there. */
+  #tellNews(group, known) {
+    if (group.uuid === this.open || (group.unread_count ?? 0) <= (known?.unread_count ?? 0)) return;
+    this.#tell("incoming", { uuid: group.uuid, message: group });
   }
 
   /** A group as it was read by itself, or as a mark was answered: its marks are the truth. */
-  #mergeMarked(group) {
-    const known = this.#groups.get(group.uuid);
+  #mergeMarked(group, known) {
     const place = known && group.created_at < known.created_at ? known : group;
     const { message, created_at } = place;
     this.#groups.set(group.uuid, { ...group, message, created_at });
