@@ -144,12 +144,12 @@ class MessageList extends View {
     }
   }
 
-  /** The first line on the screen, which is to stay where it is. */
+  /** The first message on the screen, which is to stay where it is; the name of its day may move. */
   #anchor() {
     const scroller = this.#scroller;
     if (!scroller || this.#isFollowing) return null;
     const { top } = scroller.getBoundingClientRect();
-    const lines = scroller.querySelectorAll("li");
+    const lines = scroller.querySelectorAll("li[data-message-uuid]");
     const line = [...lines].find((one) => one.getBoundingClientRect().bottom > top);
     return line && { line, top: line.getBoundingClientRect().top };
   }
