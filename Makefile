@@ -46,6 +46,11 @@ rehearse: setup ## deploy to an emulator of AWS, use, update, take down and set 
 	@bin/setup sam rehearse
 	@REHEARSE=1 bin/python -m pytest tests/rehearse --verbose
 
+.PHONY: conformance
+conformance: setup ## what holds at API=https://… for two people's TOKEN=… OTHER_TOKEN=…
+	@API="$${API:?}" TOKEN="$${TOKEN:?}" OTHER_TOKEN="$${OTHER_TOKEN:?}" \
+		bin/python -m pytest --quiet tests/conformance
+
 .PHONY: contract
 contract: setup ## send thousands of generated requests to the API (SEED=2 for others)
 	@bin/setup contract
