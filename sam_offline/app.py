@@ -31,6 +31,7 @@ from sam_offline.stack import Stack, bring_up, make_table
 from sam_offline.state import StateFolder
 from sam_offline.streams import StreamReader
 from sam_offline.template import translate
+from sam_offline.web_socket_api import WebSocketApi
 
 __all__ = ["Offline"]
 
@@ -154,7 +155,7 @@ class Offline:
         say("local: what the template describes is ready")
 
     def open(self, *, otherwise: Handler | None = None) -> None:
-        """Deliver the streams, and serve the API; `otherwise` answers what it has no route for."""
+        """Deliver the streams, and serve the APIs; what these have not is for `otherwise`."""
         self._readers = [
             StreamReader(
                 replace(mapping, stream_arn=self._present_stream(mapping.stream_arn)),
@@ -169,6 +170,8 @@ class Offline:
             reader.start()
         if not self._api_listener:
             return
+        settings = self.stack.web_socket()
+        sockets = WebSocketApi(settings, invoke=self._functions.invoke) if settings else None
         cors = self.stack.cors()
         api = HttpApi(
             routes=self.stack.routes(),
@@ -178,7 +181,7 @@ class Offline:
             },
             cors=cors,
             invoke=self._functions.invoke,
-            otherwise=otherwise,
+            otherwise=sockets.before(otherwise) if sockets else otherwise,
         )
         self._serve(
             api.answer,
@@ -186,6 +189,7 @@ class Offline:
             door=Door(origins=cors.get("allowOrigins", ()), page_port=_port(self._api_listener)),
             limit=None if self._runtime.debug_port else _API_SECONDS,
             log=lambda line: say(f"api | {line}"),
+            sockets=sockets.serve if sockets else None,
         )
 
     def close(self) -> None:

@@ -4,24 +4,26 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket
 
 from sam_offline.console import say
 from sam_offline.doors import Door
 
-__all__ = ["Handler", "HttpServer", "message", "too_large", "too_late"]
+__all__ = ["Handler", "HttpServer", "SocketHandler", "message", "too_large", "too_late"]
 
 _THREADS = 64
 _MAX_BODY = 10 * 1024 * 1024
 _GOODBYE_SECONDS = 2
 
 Handler = Callable[[Request, bytes], Response]
+SocketHandler = Callable[[WebSocket], Awaitable[None]]
 
 
 def message(status: int, text: str, **headers: str) -> Response:
@@ -43,7 +45,7 @@ class HttpServer:
     """Serves a handler on bound sockets from its own thread until `stop`.
 
     Only whom `door` lets in gets to the handler, and with a body of at most 10 MB. After `limit`
-    seconds a caller gets 503.
+    seconds a caller gets 503. WebSockets are for `sockets`, where that is given.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class HttpServer:
         door: Door,
         limit: float | None,
         log: Callable[[str], None] | None = None,
+        sockets: SocketHandler | None = None,
     ) -> None:
         self._handler = handler
         self._door = door
         self._limit = limit
         self._log = log
+        self._sockets = sockets
         self._executor = ThreadPoolExecutor(_THREADS)
         config = uvicorn.Config(
             self._serve,
@@ -67,6 +71,9 @@ class HttpServer:
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=_GOODBYE_SECONDS,
+            ws="websockets-sansio" if sockets else "none",
+            ws_ping_interval=None,  # the gateway sends none
+            ws_per_message_deflate=False,
         )
         self._server = uvicorn.Server(config)
         self._listeners = listeners
@@ -91,6 +98,9 @@ class HttpServer:
             listener.close()
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await self._serve_socket(WebSocket(scope, receive, send))
+            return
         started = time.monotonic()
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
@@ -98,6 +108,13 @@ class HttpServer:
         if self._log and not isinstance(response, FileResponse):
             took = (time.monotonic() - started) * 1000
             self._log(f"{scope['method']} {scope['path']} {response.status_code} {took:.0f} ms")
+
+    async def _serve_socket(self, socket: WebSocket) -> None:
+        headers = socket.headers
+        if refusal := self._door.refusal(headers.get("host"), headers.get("origin")):
+            await socket.send_denial_response(message(403, refusal))
+        elif self._sockets:
+            await self._sockets(socket)
 
     async def _answer(self, request: Request) -> Response:
         body = bytearray()

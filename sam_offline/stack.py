@@ -27,6 +27,7 @@ __all__ = [
     "Route",
     "Stack",
     "StreamMapping",
+    "WebSocket",
     "bring_up",
     "make_table",
     "table_arguments",
@@ -60,6 +61,15 @@ class Route:
     function: str
     authorizer: str | None
     scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSocket:
+    """A WebSocket API: the function of each route, and the key of a body that says which it is."""
+
+    stage: str
+    routes: Mapping[str, str]
+    selected_by: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +139,25 @@ class Stack:
             if "x-amazon-apigateway-integration" in operation
         )
 
+    def web_socket(self) -> WebSocket | None:
+        """The WebSocket API, None without one."""
+        apis = self._apis("WEBSOCKET")
+        if not apis:
+            return None
+        (name, properties), *_ = apis.items()
+        integrations = self.resolved["ApiGatewayV2::Integration"]
+        stages = self.resolved["ApiGatewayV2::Stage"].values()
+        return WebSocket(
+            stage=next(stage["StageName"] for stage in stages if stage["ApiId"] == name),
+            routes={
+                route["RouteKey"]: _function_in(
+                    integrations[route["Target"].rpartition("/")[2]]["IntegrationUri"]
+                )
+                for route in self.resolved["ApiGatewayV2::Route"].values()
+            },
+            selected_by=properties["RouteSelectionExpression"].removeprefix("$request.body."),
+        )
+
     def authorizers(self) -> dict[str, Authorizer]:
         """The JWT authorizers by name."""
         schemes = self._api().get("components", {}).get("securitySchemes", {})
@@ -179,11 +208,23 @@ class Stack:
         return str(next((self.resolved["ids"][name] for name in self.resolved[kind]), ""))
 
     def _api(self) -> Mapping[str, Any]:
-        apis = list(self.resolved["ApiGatewayV2::Api"].values())
-        if len(apis) > 1:
-            raise TemplateError(f"The template has {len(apis)} HTTP APIs: only one is served here.")
-        body: Mapping[str, Any] = apis[0].get("Body", {}) if apis else {}
-        return body
+        for properties in self._apis("HTTP").values():
+            body: Mapping[str, Any] = properties.get("Body", {})
+            return body
+        return {}
+
+    def _apis(self, protocol: str) -> dict[str, Mapping[str, Any]]:
+        """The API of a protocol by its logical id: one at most."""
+        found = {
+            name: properties
+            for name, properties in self.resolved["ApiGatewayV2::Api"].items()
+            if properties.get("ProtocolType", "HTTP") == protocol
+        }
+        if len(found) > 1:
+            raise TemplateError(
+                f"The template has {len(found)} {protocol} APIs: only one is served here."
+            )
+        return found
 
     def _folder(self, name: str, code: Mapping[str, Any]) -> Path:
         if code.get("S3Bucket") != "local":
@@ -192,14 +233,14 @@ class Stack:
 
 
 def _route(path: str, method: str, operation: Mapping[str, Any]) -> Route:
-    uri = operation["x-amazon-apigateway-integration"]["uri"]
+    uri = str(operation["x-amazon-apigateway-integration"]["uri"])
     # NONE is how the translator writes that a route has no authorizer.
     security = [entry for entry in operation.get("security", []) if entry and "NONE" not in entry]
     authorizer, scopes = next(iter(security[0].items())) if security else (None, [])
     return Route(
         method="ANY" if method == _ANY_METHOD else method.upper(),
         path=path,
-        function=_function_of(uri.split("/functions/")[-1].split("/")[0]),
+        function=_function_in(uri),
         authorizer=authorizer,
         scopes=tuple(scopes),
     )
@@ -309,6 +350,10 @@ def make_table(dynamodb: "DynamoDBClient", properties: Mapping[str, Any]) -> boo
         wanted: Any = {"AttributeName": expiry["AttributeName"], "Enabled": True}
         dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
     return made
+
+
+def _function_in(integration_uri: str) -> str:
+    return _function_of(integration_uri.partition("/functions/")[2].partition("/")[0])
 
 
 def _function_of(arn_or_name: str) -> str:

@@ -39,13 +39,17 @@ UNSERVED = "not served here: "
 _FUNCTION = "AWS::Lambda::Function"
 _LAYER = "AWS::Lambda::LayerVersion"
 _API = "AWS::ApiGatewayV2::Api"
+_INTEGRATION = "AWS::ApiGatewayV2::Integration"
 # Of which resources which properties are asked for: of functions neither role nor network, since
 # these mean nothing here and refer to what is not made.
 _ASKED: dict[str, set[str]] = {
     "Lambda::Function": {"Code", "Environment", "Handler", "Layers", "MemorySize", "Timeout"},
     "Lambda::LayerVersion": {"Content"},
     "Lambda::EventSourceMapping": set(),
-    "ApiGatewayV2::Api": {"Body"},
+    "ApiGatewayV2::Api": {"Body", "ProtocolType", "RouteSelectionExpression"},
+    "ApiGatewayV2::Integration": {"IntegrationUri"},
+    "ApiGatewayV2::Route": {"RouteKey", "Target"},
+    "ApiGatewayV2::Stage": {"ApiId", "StageName"},
     "Cognito::UserPool": {"LambdaConfig"},
     "Cognito::UserPoolClient": {"ClientName"},
     "DynamoDB::Table": set(),
@@ -136,11 +140,19 @@ class Template:
             (_FUNCTION, ""): name,
             (_FUNCTION, "Arn"): f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}",
             (_LAYER, ""): name,
+            (_INTEGRATION, ""): name,
             (_API, ""): name,
-            (_API, "ApiEndpoint"): self.api_url,
+            (_API, "ApiEndpoint"): self._endpoint(name),
         }
         wanted = f"!GetAtt {name}.{attribute}" if attribute else f"!Ref {name}"
         return known.get((kind, attribute), f"{UNSERVED}{wanted} ({kind})")
+
+    def _endpoint(self, api: str) -> str:
+        protocol = self.document["Resources"][api].get("Properties", {}).get("ProtocolType")
+        if protocol != "WEBSOCKET":
+            return self.api_url
+        # Where nobody listens, if there is no API.
+        return (self.api_url or "http://127.0.0.1").replace("http", "ws", 1)
 
 
 def _if(declaration: Mapping[str, Any], value: Any) -> Any:

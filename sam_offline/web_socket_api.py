@@ -1,0 +1,226 @@
+"""The WebSocket API: connections, their routes, and the address where functions reach clients.
+
+Clients connect to `ws://…/STAGE`. Functions find them at `http://…/STAGE/@connections/ID`, as the
+client `apigatewaymanagementapi` of boto3 asks for it. A function gets the event of a Lambda proxy
+integration; what it answers counts for `$connect` only.
+"""
+
+import asyncio
+import base64
+import json
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from sam_offline.functions import Result
+from sam_offline.ministack import CREDENTIALS
+from sam_offline.server import Handler, message
+from sam_offline.stack import WebSocket as Settings
+from sam_offline.template import ACCOUNT
+
+__all__ = ["WebSocketApi"]
+
+# The gateway's own limits.
+_IDLE_SECONDS = 600.0
+_LIFETIME_SECONDS = 7200.0
+
+_GOING_AWAY = 1001
+_SERVER_STOPS = 1012
+_SIGNED = f"AWS4-HMAC-SHA256 Credential={CREDENTIALS['AWS_ACCESS_KEY_ID']}/"
+
+
+@dataclass(kw_only=True)
+class _Connection:
+    socket: WebSocket
+    id: str = field(default_factory=lambda: f"{secrets.token_urlsafe(11)}=")
+    connected_at: float = field(default_factory=time.time)
+    active_at: float = field(default_factory=time.time)
+    idle: asyncio.Timeout | None = None
+
+    def touch(self, idle_seconds: float) -> None:
+        """Let the end of an idle connection begin to come nearer anew."""
+        self.active_at = time.time()
+        if self.idle and not self.idle.expired():
+            self.idle.reschedule(asyncio.get_running_loop().time() + idle_seconds)
+
+
+class WebSocketApi:
+    """`invoke` calls a function by name with an event."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        invoke: Callable[[str, Any], Result],
+        idle_seconds: float = _IDLE_SECONDS,
+    ) -> None:
+        self._settings = settings
+        self._invoke = invoke
+        self._idle_seconds = idle_seconds
+        self._open: dict[str, _Connection] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, socket: WebSocket) -> None:
+        """Serve a connection from its handshake to its end."""
+        self._loop = asyncio.get_running_loop()
+        connection = _Connection(socket=socket)
+        status = await self._let_in(connection)
+        if not HTTPStatus(status).is_success:
+            await socket.send_denial_response(Response(status_code=status))
+            return
+        await socket.accept()
+        self._open[connection.id] = connection
+        code = _GOING_AWAY
+        try:
+            async with asyncio.timeout(_LIFETIME_SECONDS):
+                async with asyncio.timeout(self._idle_seconds) as connection.idle:
+                    while True:
+                        await self._receive(connection)
+        except WebSocketDisconnect as end:
+            code = end.code
+        except TimeoutError:
+            await socket.close(code, "Going away")
+        finally:
+            del self._open[connection.id]
+        if code != _SERVER_STOPS:
+            more = {"disconnectStatusCode": code, "disconnectReason": ""}
+            await self._call("$disconnect", connection, "DISCONNECT", more)
+
+    def before(self, otherwise: Handler | None) -> Handler:
+        """Answer what functions ask of connections; everything else is for `otherwise`."""
+        prefix = f"/{self._settings.stage}/@connections/"
+
+        def answer(request: Request, body: bytes) -> Response:
+            path: str = request.scope["path"]
+            if path.startswith(prefix):
+                return self._manage(request, path.removeprefix(prefix), body)
+            return otherwise(request, body) if otherwise else message(404, "Not Found")
+
+        return answer
+
+    async def _let_in(self, connection: _Connection) -> int:
+        if connection.socket.scope["path"] != f"/{self._settings.stage}":
+            return HTTPStatus.FORBIDDEN
+        query = dict(connection.socket.query_params)
+        parts = {"queryStringParameters": query} if query else {}
+        parts["headers"] = dict(connection.socket.headers)
+        result = await self._call("$connect", connection, "CONNECT", {}, **parts)
+        if result is None:
+            return HTTPStatus.OK
+        answer = {} if result.failed else result.payload
+        return int(answer.get("statusCode", HTTPStatus.BAD_GATEWAY))
+
+    async def _receive(self, connection: _Connection) -> None:
+        message = await connection.socket.receive()
+        if message["type"] == "websocket.disconnect":
+            raise WebSocketDisconnect(message["code"])
+        connection.touch(self._idle_seconds)
+        binary = message.get("bytes")
+        body = message.get("text") or base64.b64encode(binary or b"").decode()
+        route = self._route_of(body)
+        request_id = str(uuid.uuid4())
+        more = {"messageId": request_id}
+        encoded = binary is not None
+        result = await self._call(
+            route, connection, "MESSAGE", more, body=body, isBase64Encoded=encoded
+        )
+        if result is None or result.failed:
+            text = "Forbidden" if result is None else "Internal server error"
+            names = {"message": text, "connectionId": connection.id, "requestId": request_id}
+            await connection.socket.send_text(json.dumps(names))
+
+    def _route_of(self, body: str) -> str:
+        try:
+            key = json.loads(body)[self._settings.selected_by]
+        except (ValueError, TypeError, KeyError):
+            return "$default"
+        return key if isinstance(key, str) and key in self._settings.routes else "$default"
+
+    async def _call(
+        self,
+        route: str,
+        connection: _Connection,
+        event_type: str,
+        more: dict[str, Any],
+        **parts: Any,
+    ) -> Result | None:
+        """Call the function of a route; None where there is no such route."""
+        function = self._settings.routes.get(route)
+        if function is None:
+            return None
+        now = time.time()
+        event = {
+            "requestContext": {
+                "accountId": ACCOUNT,
+                "apiId": "local",
+                "connectedAt": int(connection.connected_at * 1000),
+                "connectionId": connection.id,
+                "domainName": connection.socket.url.hostname,
+                "eventType": event_type,
+                "identity": self._identity(connection),
+                "messageDirection": "IN",
+                "requestId": str(uuid.uuid4()),
+                "requestTime": datetime.fromtimestamp(now, UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+                "requestTimeEpoch": int(now * 1000),
+                "routeKey": route,
+                "stage": self._settings.stage,
+                **more,
+            },
+            "isBase64Encoded": False,
+            **parts,
+        }
+        return await asyncio.to_thread(self._invoke, function, event)
+
+    def _manage(self, request: Request, connection_id: str, body: bytes) -> Response:
+        if not request.headers.get("authorization", "").startswith(_SIGNED):
+            return message(403, "Missing Authentication Token")
+        connection = self._open.get(connection_id)
+        if connection is None:
+            return _gone()
+        match request.method:
+            case "POST":
+                return self._done(self._send(connection, body.decode()), 200)
+            case "DELETE":
+                return self._done(connection.socket.close(1000, "Connection Closed Normally"), 204)
+            case "GET":
+                times = {
+                    "connectedAt": connection.connected_at,
+                    "lastActiveAt": connection.active_at,
+                }
+                shown = {
+                    name: datetime.fromtimestamp(at, UTC).isoformat() for name, at in times.items()
+                }
+                return JSONResponse({**shown, "identity": self._identity(connection)})
+        return message(403, "Missing Authentication Token")
+
+    async def _send(self, connection: _Connection, text: str) -> None:
+        connection.touch(self._idle_seconds)
+        await connection.socket.send_text(text)
+
+    def _done(self, work: Coroutine[Any, Any, None], status: int) -> Response:
+        """Let the connection's own thread do the work."""
+        assert self._loop  # noqa: S101 - a connection has been served
+        try:
+            asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except (RuntimeError, WebSocketDisconnect):  # it was closed a moment ago
+            return _gone()
+        return Response(status_code=status)
+
+    @staticmethod
+    def _identity(connection: _Connection) -> dict[str, str]:
+        client = connection.socket.client
+        agent = connection.socket.headers.get("user-agent", "")
+        return {"sourceIp": client.host if client else "127.0.0.1", "userAgent": agent}
+
+
+def _gone() -> Response:
+    return message(410, "Gone", **{"x-amzn-errortype": "GoneException"})
