@@ -111,8 +111,9 @@ class Engine:
 
     @property
     def mapping(self) -> StreamMapping:
-        """The template's event source mapping."""
-        (mapping,) = self.app.stack.stream_mappings()
+        """The template's event source mapping of E."""
+        mappings = self.app.stack.stream_mappings()
+        (mapping,) = (found for found in mappings if found.function == "UpdateMessageGroups")
         return mapping
 
     def client(self, service: Any) -> Any:

@@ -68,7 +68,10 @@ def _at(function: str, **settings: Any) -> tuple[str, dict[str, Any]]:
     return f"commands.{function}", settings
 
 
-app = _group("Operate Cruddur Messages: the running local cloud or, with --aws, a stack on AWS.")
+app = _group(
+    "Operate Cruddur Messages: the running local cloud or, with --aws, a stack on AWS.",
+    {"live": _at("live:live", words="HANDLE | EMAIL", least=1, most=1)},
+)
 _ddb = _group(
     "The DynamoDB table.",
     {

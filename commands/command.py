@@ -52,6 +52,10 @@ class Run:
             typer.echo(target.name, err=True)
         return target
 
+    def look_again(self) -> None:
+        """Look for the target anew when it is needed next."""
+        self.__dict__.pop("target", None)
+
     @staticmethod
     def refuse_without(needed: str, **given: object) -> None:
         """Refuse options that would be ignored, since the one that they belong to was not given.

@@ -118,6 +118,8 @@ def _announce(app: "Offline", report: "SeedReport", database_url: str, state: St
     body = f'{{"message_group_uuid":"{_MESSAGE_GROUP_UUID}","message":"Hello from a terminal"}}'
     content = f"-H 'Content-Type: application/json' -d '{body}'"
     say(f"  the API     {app.url}/openapi.html")
+    listen = f"{folder}{shlex.quote(str(ROOT / 'bin' / 'live'))} grahams"
+    say(f"  listen      {listen}")
     say("  try it: list the message groups, read one, send a message")
     say(f"    curl -s {app.url}/api/message_groups {bearer}")
     say(f"    curl -s {app.url}/api/messages/{_MESSAGE_GROUP_UUID} {bearer}")

@@ -42,33 +42,41 @@ def access_token(
     return answer["AuthenticationResult"]["AccessToken"]
 
 
-def token(
-    run: Run,
-    *,
-    password: Annotated[
-        str,
-        typer.Option(
-            envvar="CRUDDUR_PASSWORD", help="The password; locally that of the seed if not given."
-        ),
-    ] = "",
-) -> None:
+type Password = Annotated[
+    str,
+    typer.Option(
+        envvar="CRUDDUR_PASSWORD", help="The password; locally that of the seed if not given."
+    ),
+]
+
+
+def token(run: Run, *, password: Password = "") -> None:
     """Print an access token for a user, named by handle or e-mail address.
 
     Locally it does not ask for a password.
     """
     (handle,) = run.words
-    if not password:
-        password = (
-            typer.prompt("Password", hide_input=True, err=True) if run.target.on_aws else PASSWORD
-        )
-    found = access_token(
+    found = token_of(run, handle, password or ask_password(run))
+    run.output.result(found, access_token=found)
+
+
+def ask_password(run: Run) -> str:
+    """Return the password of a user; locally that of the seed, without asking."""
+    if not run.target.on_aws:
+        return PASSWORD
+    asked: str = typer.prompt("Password", hide_input=True, err=True)
+    return asked
+
+
+def token_of(run: Run, handle: str, password: str) -> str:
+    """Return an access token for a user, named by handle or e-mail address."""
+    return access_token(
         run.target.client("cognito-idp"),
         pool_id=run.target.output("UserPoolId"),
         client_id=run.target.output("UserPoolClientId"),
         email=_email(run, handle),
         password=password,
     )
-    run.output.result(found, access_token=found)
 
 
 def _email(run: Run, handle: str) -> str:

@@ -106,7 +106,7 @@ class Gateway:
         if not query:
             del event["queryStringParameters"]
         if by is not None:
-            claims = {"sub": by, "token_use": token_use}
+            claims = {"sub": by, "token_use": token_use, "exp": "4070912400"}
             event["requestContext"]["authorizer"] = {"jwt": {"claims": claims, "scopes": None}}
         if body is not None:
             event["body"] = base64.b64encode(body).decode() if isinstance(body, bytes) else body
@@ -115,6 +115,13 @@ class Gateway:
         names = {name.lower(): value for name, value in answer["headers"].items()}
         assert not contract().faults(method, url.path, status, names, text)
         return Answer(status=status, headers=names, body=json.loads(text))
+
+    def connect(self, function: str, route: str, connection_id: str, **query: str) -> int:
+        """Send an event of a connection to its function; the status that it answers."""
+        context = {"routeKey": route, "connectionId": connection_id}
+        event: dict[str, Any] = {"requestContext": context, "isBase64Encoded": False}
+        event |= {"queryStringParameters": query} if query else {}
+        return int(self.invoke(function, event)["statusCode"])
 
     def route_of(self, method: str, target: str) -> str:
         """The route that a request takes, such as ``GET /api/users/{handle}/short``."""

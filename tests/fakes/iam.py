@@ -31,6 +31,7 @@ CREATED: dict[str, dict[str, str]] = {
         "MasterUserSecret_SecretArn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:owner-abc",
     },
     "DirectoryAccess": {"Ref": "DirectoryAccess"},
+    "LiveAccess": {"Ref": "LiveAccess"},
     "MessageGroupAccess": {"Ref": "MessageGroupAccess"},
     "SignUpAccess": {"Ref": "SignUpAccess"},
     "FunctionBoundary": {"Ref": "FunctionBoundary"},

@@ -1,10 +1,12 @@
 """`Repository` in memory: the fake passes the same contract as the table (test_repository)."""
 
 from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
 
 from messaging import keys
 from messaging.entities import (
     Advance,
+    Connection,
     Failed,
     Item,
     Marking,
@@ -14,6 +16,7 @@ from messaging.entities import (
     NamedSend,
     Pair,
     Settings,
+    Ticket,
 )
 from messaging.repository import (
     MOST_COUNTED,
@@ -136,6 +139,45 @@ class MemoryRepository(Repository):
     def put_settings(self, settings: Settings) -> None:
         self.put(settings)
 
+    def get_settings_of(self, user_uuids: Collection[str]) -> list[Settings]:
+        return [self.get_settings(user) for user in user_uuids]
+
+    def put_ticket(self, ticket: Ticket) -> None:
+        self.put(ticket)
+
+    def take_ticket(self, digest: str, *, now: datetime) -> Ticket | None:
+        key = keys.ticket_pk(digest), keys.TICKET_SK
+        item = self.items.get(key)
+        if item is None or item["expires_at"] <= int(now.timestamp()):
+            return None
+        return Ticket.from_item(self.items.pop(key))
+
+    def list_connections(self, user_uuid: str) -> list[Connection]:
+        pk = keys.connections_pk(user_uuid)
+        places = sorted(place for place in self.items if place[0] == pk)
+        return [Connection.from_item(self.items[place]) for place in places]
+
+    def get_connection(self, connection_id: str) -> Connection | None:
+        item = self.items.get((keys.connection_pk(connection_id), keys.CONNECTION_SK))
+        return Connection.from_item(item) if item else None
+
+    def put_connection(self, connection: Connection, *, replaced: Connection | None) -> bool:
+        item = connection.to_item()
+        standing = self.items.get((item["pk"], item["sk"]), {})
+        if standing.get("connection_id") != (replaced.connection_id if replaced else None):
+            return False
+        if replaced:
+            self._remove(replaced.to_item_by_id())
+        self.put(item, connection.to_item_by_id())
+        return True
+
+    def delete_connection(self, connection: Connection) -> None:
+        item = connection.to_item()
+        standing = self.items.get((item["pk"], item["sk"]), {})
+        if standing.get("connection_id") == connection.connection_id:
+            self._remove(item)
+        self._remove(connection.to_item_by_id())
+
     def put_failed(self, failed: Failed) -> None:
         self.put(failed)
 
@@ -147,6 +189,7 @@ class MemoryRepository(Repository):
         | Pair
         | NamedSend
         | Settings
+        | Ticket
         | Failed
         | Item,
     ) -> None:
@@ -154,6 +197,9 @@ class MemoryRepository(Repository):
         for entity in entities:
             item = entity if isinstance(entity, dict) else entity.to_item()
             self.items[item["pk"], item["sk"]] = dict(item)
+
+    def _remove(self, item: Item) -> None:
+        self.items.pop((item["pk"], item["sk"]), None)
 
     def _earlier(self, named: NamedSend | None) -> NamedSend | None:
         standing = (

@@ -3,7 +3,7 @@
 from itertools import count
 from typing import Any
 
-from messaging.entities import Item, Message
+from messaging.entities import Item, Message, MessageGroupRow
 from messaging.repository import to_dynamodb
 
 _numbers = count(1)
@@ -26,6 +26,14 @@ def record(item: Item, *, event_name: str = "INSERT") -> dict[str, Any]:
             "StreamViewType": "NEW_AND_OLD_IMAGES",
         },
     }
+
+
+def changed(old: MessageGroupRow | None, new: MessageGroupRow) -> dict[str, Any]:
+    """Return the record of a group row that was written, or changed."""
+    made = record(new.to_item(), event_name="MODIFY" if old else "INSERT")
+    if old:
+        made["dynamodb"]["OldImage"] = to_dynamodb(old.to_item())
+    return made
 
 
 def inserted(*messages: Message) -> list[dict[str, Any]]:

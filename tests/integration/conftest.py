@@ -145,6 +145,8 @@ def table_on_moto(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator["Dy
         expiry: Any = time_to_live(stack)
         client.update_time_to_live(TableName=arguments["TableName"], TimeToLiveSpecification=expiry)
         monkeypatch.setenv("TABLE_NAME", arguments["TableName"])
+        # moto knows the connections of this address to which something was sent.
+        monkeypatch.setenv("LIVE_URL", "wss://sample.execute-api.us-east-1.amazonaws.com/live")
         yield client
 
 

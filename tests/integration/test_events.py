@@ -152,6 +152,24 @@ def test_http_events_are_as_the_gateway_of_the_template_sends_them(stack: Stack)
                 assert claims["token_use"] == "access"
 
 
+ON_CONNECTIONS = {
+    "connect_live": "$connect",
+    "keep_live": "$default",
+    "disconnect_live": "$disconnect",
+}
+
+
+def test_events_of_connections_are_as_the_gateway_of_the_template_sends_them(stack: Stack) -> None:
+    web_socket = stack.web_socket()
+    assert web_socket
+    code = {name: function.code.name for name, function in stack.functions().items()}
+    assert {code[name]: route for route, name in web_socket.routes.items()} == ON_CONNECTIONS
+    for name in EXPECTED:
+        if route := ON_CONNECTIONS.get(folder_of(name)):
+            context = sample_events.event(name)["requestContext"]
+            assert (context["routeKey"], context["stage"]) == (route, web_socket.stage)
+
+
 # As `sam local generate-event` makes them: what somebody tries first, or wires wrongly.
 FOREIGN = sorted((Path(sample_events.__file__).parent / "aws_events").glob("*.json"))
 OWN_FORMAT = "apigateway_http_api_proxy"
@@ -178,6 +196,10 @@ def test_a_foreign_event_is_answered_with_a_clear_error_and_logged_by_name(
         failed = invoke(stack.functions()[name].code.name, event)
         assert failed["errorType"] == "ForeignEventError"
         assert trigger in failed["errorMessage"]
+    for function in ON_CONNECTIONS:
+        assert invoke(function, event)["errorType"] == "ForeignEventError"
+    told = invoke("send_hints", event)
+    assert told is None if "Records" in event else told["errorType"] == "ForeignEventError"
     moved = invoke("update_message_groups", event)
     if "Records" in event:  # of somebody else's table, or of no table at all
         assert moved == sample_events.ALL_DONE
@@ -192,7 +214,8 @@ def test_what_is_no_event_at_all_is_answered_the_same(event: Any) -> None:
     for function in ("list_messages", "create_message"):
         found = sample_events.answer("", invoke(function, event))
         assert found == sample_events.problem(HTTPStatus.BAD_REQUEST, "event_not_supported")
-    for function in ("check_sign_up", "confirm_user", "provide_schema", "update_message_groups"):
+    others = ("check_sign_up", "confirm_user", "provide_schema", "update_message_groups")
+    for function in (*others, *ON_CONNECTIONS, "send_hints"):
         assert invoke(function, event)["errorType"] == "ForeignEventError"
 
 
@@ -222,7 +245,12 @@ def test_metrics_say_what_became_of_a_batch(
 
 
 def test_stream_events_are_as_the_streams_of_the_template() -> None:
-    for path in (EVENTS / "update_message_groups").glob("*.json"):
-        for entry in json.loads(path.read_text())["Records"]:
-            assert entry["eventSource"] == "aws:dynamodb"
-            assert entry["dynamodb"]["Keys"]["pk"]["S"].startswith(keys.MESSAGE_PREFIX)
+    streams = {
+        "update_message_groups": keys.MESSAGE_PREFIX,
+        "send_hints": keys.MESSAGE_GROUP_PREFIX,
+    }
+    for folder, prefix in streams.items():
+        for path in (EVENTS / folder).glob("*.json"):
+            for entry in json.loads(path.read_text())["Records"]:
+                assert entry["eventSource"] == "aws:dynamodb"
+                assert entry["dynamodb"]["Keys"]["pk"]["S"].startswith(prefix)

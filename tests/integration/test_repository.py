@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 
 from messaging import keys, message_groups
 from messaging.entities import (
+    Connection,
     Failed,
     Item,
     Marking,
@@ -27,6 +28,7 @@ from messaging.entities import (
     NamedSend,
     Pair,
     Settings,
+    Ticket,
     advances,
 )
 from messaging.errors import UnreadableItemError
@@ -648,3 +650,63 @@ def test_a_message_gets_its_position_at_each_attempt_to_write_it(repository: Rep
     assert sent(named_request, group) == 5
     # Where the pair has its group, the message is stamped again for that.
     assert sent(SendRequest(message="x")) == 9
+
+
+def test_a_ticket_is_taken_once_and_only_while_it_is_good(any_repository: Repository) -> None:
+    ticket = Ticket(
+        digest=Ticket.digest_of("secret"),
+        user_uuid=GRAHAMS.uuid,
+        expires_at=minute(1),
+        token_expires_at=minute(30),
+    )
+    any_repository.put_ticket(ticket)
+    assert any_repository.take_ticket(Ticket.digest_of("other"), now=minute(0)) is None
+    # It stands there yet, as one does that DynamoDB has not deleted.
+    assert any_repository.take_ticket(ticket.digest, now=minute(1)) is None
+    assert any_repository.take_ticket(ticket.digest, now=minute(0)) == ticket
+    assert any_repository.take_ticket(ticket.digest, now=minute(0)) is None
+
+
+def opened(name: str, slot: int = 0, *, user: User = GRAHAMS) -> Connection:
+    return Connection(
+        user_uuid=user.uuid,
+        slot=slot,
+        connection_id=name,
+        connected_at=minute(0),
+        expires_at=minute(30),
+    )
+
+
+def test_a_connection_is_found_by_its_user_and_by_its_id(any_repository: Repository) -> None:
+    one, two, other = opened("one"), opened("two", 1), opened("other", user=REEF)
+    for connection in (two, one, other):
+        assert any_repository.put_connection(connection, replaced=None)
+    assert any_repository.list_connections(GRAHAMS.uuid) == [one, two]
+    assert any_repository.get_connection("two") == two
+    assert any_repository.get_connection("three") is None
+    any_repository.delete_connection(one)
+    assert any_repository.list_connections(GRAHAMS.uuid) == [two]
+    assert any_repository.get_connection("one") is None
+    assert any_repository.list_connections(REEF.uuid) == [other]
+
+
+def test_a_slot_is_taken_by_one_connection(any_repository: Repository) -> None:
+    first, second, third = opened("first"), opened("second"), opened("third")
+    assert any_repository.put_connection(first, replaced=None)
+    assert not any_repository.put_connection(second, replaced=None)
+    assert any_repository.get_connection("second") is None
+    assert any_repository.put_connection(second, replaced=first)
+    assert any_repository.get_connection("first") is None
+    assert not any_repository.put_connection(third, replaced=first)
+    assert any_repository.list_connections(GRAHAMS.uuid) == [second]
+    # What is closed late takes nothing from its successor.
+    any_repository.delete_connection(first)
+    assert any_repository.list_connections(GRAHAMS.uuid) == [second]
+    assert any_repository.get_connection("second") == second
+
+
+def test_the_settings_of_some_users_are_read_at_once(any_repository: Repository) -> None:
+    off = Settings(user_uuid=REEF.uuid, read_receipts=False)
+    any_repository.put_settings(off)
+    found = any_repository.get_settings_of([GRAHAMS.uuid, REEF.uuid])
+    assert found == [Settings(user_uuid=GRAHAMS.uuid), off]

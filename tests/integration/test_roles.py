@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from itertools import product
 from pathlib import Path
@@ -16,13 +17,15 @@ from uuid import uuid4
 
 import pytest
 
+from functions.send_hints import app as send_hints
 from functions.update_message_groups import app as update_message_groups
 from messaging.repository import Repository
 from runtime import environment
 from tests.fakes.calls import Call, denied, noted_calls
 from tests.fakes.gateway import Context, Gateway
 from tests.fakes.iam import OF_AWS, Iam
-from tests.fakes.records import inserted
+from tests.fakes.people import REEF
+from tests.fakes.records import changed, inserted
 from tests.fakes.template import Stack
 
 if TYPE_CHECKING:
@@ -75,6 +78,12 @@ def calls(gateway: Gateway, dynamodb: "DynamoDBClient", repository: Repository) 
         assert gateway.get("/api/me", by="reef").status == 200
     with calls.of("UpdateMe"):
         assert gateway.patch("/api/me", {"read_receipts": False}, by="reef").status == 200
+    connections(gateway, calls, repository)
+    with calls.of("SendHints"):
+        unread = repository.get_sides(group, [REEF.uuid])[REEF.uuid].row
+        assert unread
+        seen = replace(unread, marks=replace(unread.marks, read_sk=unread.last_sk))
+        send_hints.lambda_handler({"Records": [changed(unread, seen)]}, Context(seconds=60))
     message = repository.get_message(group, f"{again.body['created_at']}#{again.body['uuid']}")
     assert message
     orphan = replace(message, message_group_uuid=str(uuid4()))
@@ -82,6 +91,30 @@ def calls(gateway: Gateway, dynamodb: "DynamoDBClient", repository: Repository) 
         records = inserted(message, orphan)  # of the orphan's group there is neither row nor member
         update_message_groups.lambda_handler({"Records": records}, Context(seconds=60))
     return calls
+
+
+def connections(gateway: Gateway, calls: Calls, repository: Repository) -> None:
+    """Eleven connections of each member, one that is closed, and some that have ended."""
+    for handle in ("grahams", "reef"):
+        with calls.of("CreateLiveTicket"):
+            tickets = [gateway.post("/api/live", {}, by=handle).body["ticket"] for _ in range(11)]
+        with calls.of("ConnectLive"):
+            for number, ticket in enumerate(tickets):
+                name = f"{handle}{number}"
+                assert gateway.connect("ConnectLive", "$connect", name, ticket=ticket) == 200
+    with calls.of("DisconnectLive"):
+        assert gateway.connect("DisconnectLive", "$disconnect", "reef10") == 200
+
+    def end(name: str) -> None:
+        """Let reef have a connection whose token has ended."""
+        standing = repository.list_connections(REEF.uuid)[0]
+        ended = replace(standing, connection_id=name, expires_at=datetime.now(UTC))
+        assert repository.put_connection(ended, replaced=standing)
+
+    end("one")
+    with calls.of("KeepLive"):
+        assert gateway.connect("KeepLive", "$default", "one") == 200
+    end("another")
 
 
 def test_every_function_may_do_what_it_does_and_nothing_else(stack: Stack, calls: Calls) -> None:

@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from itertools import cycle
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import count, cycle
 from typing import Any
 from uuid import uuid4
 
@@ -16,14 +16,15 @@ from bench.records import record
 from bench.write_units import user
 from directory import connection
 from local.settings import ROOT
-from messaging import keys, marks, message_groups, repository
-from messaging.entities import Marking, Message
+from messaging import keys, live, marks, message_groups, repository
+from messaging.entities import Connection, Marking, Marks, Message
 from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest
 from messaging.stream import StreamProcessor
 from runtime import environment
 from runtime.user import User
 from tests.fakes.gateway import Answer, Gateway
+from tests.fakes.records import changed
 from tests.fakes.template import read_stack
 
 HEAD = "| | calls, cold |"
@@ -61,6 +62,7 @@ def stores() -> Iterator[tuple[Engine, Database]]:
             os.environ.update(
                 AWS_ENDPOINT_URL=running.url,
                 TABLE_NAME=running.table_name,
+                LIVE_URL="ws://127.0.0.1:1/live",  # nobody listens there
                 DATABASE_AUTH="url",
                 DATABASE_URL=directory.url,
             )
@@ -120,6 +122,70 @@ def reading(
     }
 
 
+def connecting(
+    gateway: Gateway, running: Engine, people: tuple[User, User]
+) -> dict[str, Callable[[], object]]:
+    """What connections and hints take, of two people who write to each other."""
+    me, other = people
+    table, _ = running.repository()  # of its own: what goes before is not counted
+    names = count()
+
+    def issue(user: User) -> str:
+        now, ticket = datetime.now(UTC), f"ticket {next(names)}"
+        live.issue_ticket(
+            table, user, ticket, token_expires_at=now + timedelta(minutes=30), now=now
+        )
+        return ticket
+
+    def connect(user: User) -> str:
+        name = f"connection {next(names)}"
+        assert gateway.connect("ConnectLive", "$connect", name, ticket=issue(user)) == 200
+        return name
+
+    def opened(user: User) -> Connection:
+        ticket, name = issue(user), f"connection {next(names)}"
+        live.open_connection(table, ticket, name, now=datetime.now(UTC))
+        found = table.get_connection(name)
+        assert found
+        return found
+
+    def alone() -> object:
+        """Without a replaced one: it would be one more write."""
+        for standing in table.list_connections(me.uuid):
+            table.delete_connection(standing)
+        return connect(me)
+
+    def eleventh() -> object:
+        while len(table.list_connections(me.uuid)) < Connection.SLOTS:
+            opened(me)
+        return connect(me)
+
+    def on(function: str, route: str) -> Callable[[], object]:
+        return lambda: gateway.connect(function, route, opened(other).connection_id)
+
+    result = message_groups.create_message_group(
+        table, other, me, SendRequest(message="x"), now=lambda: datetime.now(UTC)
+    )
+    users = frozenset({me.uuid, other.uuid})
+    sides = table.get_sides(result.message.message_group_uuid, users)
+    rows = [row for user in (me, other) if (row := sides[user.uuid].row)]
+    (row, _) = rows
+    read = replace(row, marks=Marks(read_sk=row.last_sk))
+
+    def tell(*records: dict[str, Any]) -> Callable[[], object]:
+        return lambda: gateway.invoke("SendHints", {"Records": records})
+
+    return {
+        "a ticket": lambda: gateway.post("/api/live", {}, by=me.handle),
+        "a connection": alone,
+        "an eleventh connection": eleventh,
+        "a ping": on("KeepLive", "$default"),
+        "the end of a connection": on("DisconnectLive", "$disconnect"),
+        "the hints of a message": tell(*(changed(None, each) for each in rows)),
+        "the hints of a mark": tell(changed(row, read)),
+    }
+
+
 def test_every_access_pattern_costs_what_the_documents_say(
     stores: tuple[Engine, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +223,8 @@ def test_every_access_pattern_costs_what_the_documents_say(
     def named() -> dict[str, str]:
         return {"message_group_uuid": group, "message": "x", "message_uuid": str(uuid4())}
 
-    patterns = reading(gateway, running, (grahams, reef, bayko)) | {
+    patterns = reading(gateway, running, (grahams, reef, bayko))
+    patterns |= connecting(gateway, running, (grahams, bayko)) | {
         "A": lambda: gateway.get(f"/api/messages/{group}", by="grahams"),
         "B": lambda: gateway.get("/api/message_groups", by="grahams"),
         "C": lambda: post("message_groups", {"handle": next(strangers).handle, "message": "x"}),
@@ -194,4 +261,7 @@ def test_every_access_pattern_costs_what_the_documents_say(
     assert not patterns
     # A new route needs a line in the document, and a pattern above that runs it.
     of_stream = {mapping.function for mapping in stack.stream_mappings()}
-    assert measured == of_stream | {route.function for route in stack.routes()}
+    web_socket = stack.web_socket()
+    assert web_socket
+    of_routes = {route.function for route in stack.routes()} | set(web_socket.routes.values())
+    assert measured == of_stream | of_routes

@@ -24,6 +24,7 @@ ROUTES = {
     "PATCH /api/message_groups/{message_group_uuid}": f"/api/message_groups/{LONG}",
     "GET /api/me": "/api/me",
     "PATCH /api/me": "/api/me",
+    "POST /api/live": "/api/live",
 }
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from messaging import entities, keys
 from messaging.entities import (
+    Connection,
     Failed,
     Marks,
     Members,
@@ -17,6 +18,7 @@ from messaging.entities import (
     NamedSend,
     Pair,
     Settings,
+    Ticket,
 )
 from messaging.errors import UnreadableItemError
 from messaging.repository import from_dynamodb, to_dynamodb
@@ -61,9 +63,23 @@ FIRST = Message.from_sender(
 OWN_ROW = MessageGroupRow.for_owner(GRAHAMS.uuid, other=REEF, last=MESSAGE)
 MARKED_ROW = replace(OWN_ROW, marks=Marks(read_sk=MESSAGE.sk, marked_unread=True, muted=True))
 SETTINGS = Settings(user_uuid=GRAHAMS.uuid, read_receipts=False)
+TICKET = Ticket(
+    digest=Ticket.digest_of("secret"),
+    user_uuid=GRAHAMS.uuid,
+    expires_at=minute(1),
+    token_expires_at=minute(30),
+)
+CONNECTION = Connection(
+    user_uuid=GRAHAMS.uuid,
+    slot=3,
+    connection_id="L0SM9cOFvHcCIhw=",
+    connected_at=minute(0),
+    expires_at=minute(30),
+)
 
 
 COME_BACK: list[Any] = [MESSAGE, FIRST, ROW, OWN_ROW, MARKED_ROW, MEMBERS, SENT, SETTINGS]
+COME_BACK += [TICKET, CONNECTION]
 
 
 @pytest.mark.parametrize("entity", COME_BACK)
@@ -81,9 +97,26 @@ def test_every_optional_field_has_another_value_in_an_entity_that_comes_back() -
             assert any(value != optional.default for value in values), (kind, optional.name)
 
 
+def test_both_items_of_a_connection_hold_all_of_it() -> None:
+    assert Connection.from_item(CONNECTION.to_item_by_id()) == CONNECTION
+    places = [
+        (item["pk"], item["sk"]) for item in (CONNECTION.to_item(), CONNECTION.to_item_by_id())
+    ]
+    assert places == [
+        (f"CONNECTIONS#{GRAHAMS.uuid}", "3"),
+        ("CONNECTION#L0SM9cOFvHcCIhw=", "CONNECTION"),
+    ]
+
+
+def test_of_a_ticket_only_its_digest_is_stored() -> None:
+    assert "secret" not in str(TICKET.to_item())
+    assert TICKET.digest != Ticket.digest_of("another")
+
+
 @pytest.mark.parametrize("attribute", ["message_group_uuid", "last_sk"])
 def test_only_group_rows_are_in_the_indexes(attribute: str) -> None:
     everything: list[Any] = [FIRST, ROW, MEMBERS, PAIR, SENT, SETTINGS, FAILED]
+    everything += [TICKET, CONNECTION]
     indexed = [type(e) for e in everything if attribute in e.to_item()]
     assert indexed == [MessageGroupRow]
     # A new kind of item has to be added to this test.

@@ -35,6 +35,9 @@ PREFIXES = {
     keys.PAIR_PREFIX,
     keys.SENT_PREFIX,
     keys.USER_PREFIX,
+    keys.TICKET_PREFIX,
+    keys.CONNECTIONS_PREFIX,
+    keys.CONNECTION_PREFIX,
 }
 
 
@@ -81,6 +84,14 @@ def test_routes_in_the_handlers_are_the_routes_in_the_template(stack: Stack) -> 
     code = {name: function.code.name for name, function in stack.functions().items()}
     in_template = {(code[route.function], route.method, route.path) for route in stack.routes()}
     assert in_handlers == in_template
+    on_connections = {
+        module.lambda_handler.web_socket_route: name
+        for name, module in apps()
+        if hasattr(module.lambda_handler, "web_socket_route")
+    }
+    web_socket = stack.web_socket()
+    assert web_socket
+    assert on_connections == {key: code[name] for key, name in web_socket.routes.items()}
 
 
 def test_every_route_has_the_authorizer(stack: Stack) -> None:
@@ -213,15 +224,22 @@ def test_no_key_is_spelled_outside_keys() -> None:
 def test_keys_in_the_template_are_the_keys_in_the_code(stack: Stack) -> None:
     spelled = set(re.findall(r'"([A-Z]+#)\*?"', TEMPLATE))
     assert spelled == PREFIXES
-    (mapping,) = stack.stream_mappings()
-    (pattern,) = mapping.filters
-    assert json.loads(pattern) == {
+    patterns = {
+        mapping.function: [json.loads(pattern) for pattern in mapping.filters]
+        for mapping in stack.stream_mappings()
+    }
+    new_message = {
         "eventName": ["INSERT"],
         "dynamodb": {
             "Keys": {"pk": {"S": [{"prefix": keys.MESSAGE_PREFIX}]}},
             "NewImage": {"first": {"BOOL": [{"exists": False}]}},
         },
     }
+    row = {
+        "eventName": ["INSERT", "MODIFY"],
+        "dynamodb": {"Keys": {"pk": {"S": [{"prefix": keys.MESSAGE_GROUP_PREFIX}]}}},
+    }
+    assert patterns == {"UpdateMessageGroups": [new_message], "SendHints": [row]}
 
 
 def test_the_schema_is_loaded_again_when_there_is_a_new_migration(stack: Stack) -> None:
@@ -317,9 +335,9 @@ def test_the_documents_list_every_command_and_no_other() -> None:
     scripts = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "bin").rglob("*")
-        if path.is_file() and path.parent.name != "bin"
+        if path.is_file() and "-m commands.cli" in path.read_text()
     }
-    listed = re.findall(r"^\| `(bin/\S+/\S+)` \|", DOCUMENTS["docs/operating.md"], re.MULTILINE)
+    listed = re.findall(r"^\| `(bin/\S+)` \|", DOCUMENTS["docs/operating.md"], re.MULTILINE)
     assert sorted(listed) == sorted(scripts)
 
 

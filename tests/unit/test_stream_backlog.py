@@ -190,7 +190,7 @@ def stack() -> Stack:
 @pytest.fixture(scope="module")
 def mapping(stack: Stack) -> StreamMapping:
     mappings: tuple[StreamMapping, ...] = stack.stream_mappings()
-    (mapping,) = mappings
+    (mapping,) = (found for found in mappings if found.function == "UpdateMessageGroups")
     return mapping
 
 

@@ -18,7 +18,7 @@ from commands.web.site import Site
 from directory.config import RDS_CERTIFICATES
 from directory.errors import SignUpError
 from functions.update_message_groups import app as update_message_groups
-from messaging import keys, repository
+from messaging import hints, keys, repository
 from messaging.stream import Report
 from tests.fakes.gateway import Context
 from tests.fakes.iam import OF_AWS, TABLE, Iam
@@ -140,7 +140,12 @@ def test_every_function_has_a_role_of_its_own_within_the_boundary(resources: Res
         assert role["PermissionsBoundary"] == {"Ref": "FunctionBoundary"}
 
 
-def test_functions_that_touch_data_are_in_the_closed_network(
+# The first reads a secret and answers CloudFormation; the others, or what calls them, have to reach
+# API Gateway's address for connected clients. They see uuids and positions, and no directory.
+OUTSIDE = {"ProvideSchema", "ConnectLive", "DisconnectLive", "KeepLive", "SendHints"}
+
+
+def test_functions_that_touch_texts_or_people_are_in_the_closed_network(
     variants: dict[str, Resources],
 ) -> None:
     for variant, resources in variants.items():
@@ -148,7 +153,7 @@ def test_functions_that_touch_data_are_in_the_closed_network(
         group = {"Ref": "FunctionsSecurityGroup"} if new else "sg-00000000"
         for name, function in resources.functions().items():
             network = function["VpcConfig"]
-            if name == "ProvideSchema":
+            if name in OUTSIDE:
                 assert not network["SubnetIds"]
                 assert not network["SecurityGroupIds"]
             else:
@@ -162,7 +167,7 @@ def test_only_what_is_outside_the_network_is_traced(resources: Resources) -> Non
 
 
 def test_every_event_source_has_its_failure_destination(resources: Resources) -> None:
-    (mapping,) = resources.of("AWS::Lambda::EventSourceMapping").values()
+    mapping, hints = mappings(resources)
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"] == {
         "Fn::GetAtt": ["FailedRecordsQueue", "Arn"]
     }
@@ -174,6 +179,25 @@ def test_every_event_source_has_its_failure_destination(resources: Resources) ->
     queue = resources.properties("FailedRecordsQueue")
     assert queue["SqsManagedSseEnabled"] is True
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    # Hints get old: tried twice, then dropped, and nobody has to look after them.
+    assert "DestinationConfig" not in hints
+    assert (hints["MaximumRetryAttempts"], hints["MaximumRecordAgeInSeconds"]) == (1, 60)
+    assert hints["StartingPosition"] == "LATEST"
+
+
+def mappings(resources: Resources) -> tuple[Any, Any]:
+    """The mappings of the stream: of the rows' mover, and of the hints."""
+    found = resources.of("AWS::Lambda::EventSourceMapping").values()
+    by_function = {mapping["FunctionName"]["Ref"]: mapping for mapping in found}
+    assert len(by_function) == len(found) == 2
+    return by_function["UpdateMessageGroups"], by_function["SendHints"]
+
+
+def test_hints_cannot_hold_up_the_rows(resources: Resources) -> None:
+    """Each mapping reads the stream at its own pace; a shard takes two readers, and no third."""
+    rows, hints = mappings(resources)
+    assert rows["EventSourceArn"] == hints["EventSourceArn"]
+    assert "ReservedConcurrentExecutions" not in json.dumps(resources.all)
 
 
 # --- rights
@@ -233,7 +257,7 @@ def test_what_awss_policies_open_the_boundary_closes(resources: Resources) -> No
         # Lambda makes the interface with the role; the function's code may not.
         assert iam.allows(name, "ec2:CreateNetworkInterface", interface), name
         assert not iam.allows(name, "ec2:CreateNetworkInterface", interface, **by_code), name
-        reads_stream = name == "UpdateMessageGroups"
+        reads_stream = name in {"UpdateMessageGroups", "SendHints"}
         assert iam.allows(name, "dynamodb:GetRecords", stream) == reads_stream, name
         assert not iam.allows(name, "dynamodb:GetRecords", elsewhere), name
         traced = name == "ProvideSchema"
@@ -293,6 +317,7 @@ def test_the_endpoint_lets_through_what_the_roles_need_and_nothing_else(
         action
         for name, s in resources.statements()
         if name.endswith(("Role", "Access"))
+        and name.removesuffix("Role") not in OUTSIDE
         and listed(s.get("Resource"))[0] in statement["Resource"]
         for action in listed(s["Action"])
     }
@@ -300,6 +325,16 @@ def test_the_endpoint_lets_through_what_the_roles_need_and_nothing_else(
     assert statement["Condition"] == {
         "StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}
     }
+
+
+def test_only_what_sends_to_clients_may_do_so(resources: Resources) -> None:
+    iam = Iam(resources.stack)
+    ours = "arn:aws:execute-api:us-east-1:000000000000:Live/live/POST/@connections/one="
+    another = ours.replace("Live/live", "other/live")
+    action = "execute-api:ManageConnections"
+    allowed = {name for name in resources.functions() if iam.allows(name, action, ours)}
+    assert allowed == {"ConnectLive", "KeepLive", "SendHints"}
+    assert not [name for name in allowed if iam.allows(name, action, another)]
 
 
 def test_no_password_is_in_an_environment_variable(variants: dict[str, Resources]) -> None:
@@ -432,8 +467,10 @@ def test_the_smallest_account_and_instance_are_enough(resources: Resources) -> N
     database = resources.properties("Database")
     assert database["DBInstanceClass"] == "db.t4g.micro"
     assert int(database["BackupRetentionPeriod"]) == 1
-    (stage,) = resources.of("AWS::ApiGatewayV2::Stage").values()
-    limits = stage["DefaultRouteSettings"]
+    limits, of_connections = (
+        stage["DefaultRouteSettings"] for stage in resources.of("AWS::ApiGatewayV2::Stage").values()
+    )
+    assert limits == of_connections
     # What comes in the second that a function takes to start; each wants its own connection.
     at_once = int(limits["ThrottlingBurstLimit"]) + int(limits["ThrottlingRateLimit"])
     connections = 80
@@ -679,7 +716,9 @@ def test_every_function_that_fails_is_noticed(resources: Resources) -> None:
         if alarm["MetricName"] == "Errors"
     }
     noticed = behind_api | alarmed | {"CheckSignUp", "AdministerDirectory", "ProvideSchema"}
-    assert noticed == set(resources.functions())
+    # What these cannot do is raised, and so counted among the crashes; clients go on without.
+    hinting = OUTSIDE - {"ProvideSchema"}
+    assert noticed | hinting == set(resources.functions())
     # Of all of them: what the runtime writes of a crash and of running out of time.
     watched = {
         f["FilterPattern"]: f["LogGroupName"]
@@ -713,7 +752,7 @@ def _metrics_of_dashboard(body: str) -> list[Any]:
 
 def test_metrics_are_named_as_the_functions_emit_them(resources: Resources) -> None:
     """Powertools writes them with one dimension, `service`."""
-    emitted = {*Report().counts(), "GroupLag"}
+    emitted = {*Report().counts(), "GroupLag", *hints.Report().counts(), "HintLag"}
     shared = resources.functions()["UpdateMessageGroups"]["Environment"]["Variables"]
     assert shared["POWERTOOLS_METRICS_NAMESPACE"] == "CruddurMessages"
     service = shared["POWERTOOLS_SERVICE_NAME"]
@@ -765,7 +804,8 @@ def test_what_is_told_to_cost_is_what_the_template_has(resources: Resources) -> 
     alarms = len(resources.of("AWS::CloudWatch::Alarm"))
     dashboards = len(resources.of("AWS::CloudWatch::Dashboard"))
     # Of one stack: what the stream's function emits, and the crashes of all functions.
-    metrics = len({*Report().counts(), "GroupLag", "Crashes"})
+    of_hints = {*hints.Report().counts(), "HintLag"}
+    metrics = len({*Report().counts(), "GroupLag", "Crashes", *of_hints})
     price = alarms * 0.10 + dashboards * 3.00 + metrics * 0.30
     line = f"| {alarms} alarms, {dashboards} dashboard, {metrics} metrics | {price:.2f} |"
     assert line in DEPLOYING
@@ -795,7 +835,7 @@ def test_a_refused_sign_up_is_no_failure(resources: Resources) -> None:
 
 
 def test_access_logs_are_json_and_hold_no_header(resources: Resources) -> None:
-    (stage,) = resources.of("AWS::ApiGatewayV2::Stage").values()
+    stage = resources.properties("ApiApiGatewayDefaultStage")
     layout = json.loads(stage["AccessLogSettings"]["Format"])
     assert all(value.startswith("$context.") for value in layout.values())
     assert "\n" not in stage["AccessLogSettings"]["Format"]

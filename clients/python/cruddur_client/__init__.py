@@ -2,6 +2,7 @@
 
 from cruddur_client.answers import (
     ListedMessageGroup,
+    LiveTicket,
     Me,
     Message,
     MessageGroup,
@@ -16,6 +17,7 @@ __all__ = [
     "ApiError",
     "Client",
     "ListedMessageGroup",
+    "LiveTicket",
     "Me",
     "Message",
     "MessageGroup",

@@ -19,7 +19,7 @@ class _Answer:
 
 
 def _read(name: str, value: Any) -> Any:
-    if name == "created_at":
+    if name in {"created_at", "expires_at"}:
         return datetime.fromisoformat(value)
     if name in {"read_up_to", "seen_up_to"}:
         return None if value is None else Position.of(value)
@@ -99,6 +99,15 @@ class MessageGroup(ListedMessageGroup):
 
     read_up_to: Position | None
     seen_up_to: Position | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveTicket(_Answer):
+    """What opens a WebSocket at `url`, as its query parameter `ticket`; `expires_at` is its end."""
+
+    url: str
+    ticket: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import httpx
 
 from cruddur_client.answers import (
     ListedMessageGroup,
+    LiveTicket,
     Me,
     Message,
     MessageGroup,
@@ -161,6 +162,10 @@ class Client:
     def update_me(self, *, read_receipts: bool) -> Me:
         """Change what the caller has set."""
         return Me.of(self._json("PATCH", "/api/me", {"read_receipts": read_receipts}))
+
+    def create_live_ticket(self) -> LiveTicket:
+        """Return what opens a WebSocket for hints, once and within thirty seconds."""
+        return LiveTicket.of(self._json("POST", "/api/live"))
 
     def get_user_short(self, handle: str) -> User:
         """Return the user with this handle."""

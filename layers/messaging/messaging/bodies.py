@@ -70,6 +70,11 @@ def me_body(user: User, settings: Settings) -> dict[str, Any]:
     }
 
 
+def ticket_body(url: str, ticket: str, *, expires_at: datetime) -> dict[str, str]:
+    """Return a ticket, where it is good, and when the connection will end."""
+    return {"url": url, "ticket": ticket, "expires_at": keys.format_time(expires_at)}
+
+
 def send_response(result: SendResult, *, created: HTTPStatus = HTTPStatus.OK) -> Response:
     """Return the answer to a send; `created` is its status when the send began a group."""
     message = result.message

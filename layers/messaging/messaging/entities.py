@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from messaging import keys
 from messaging.errors import UnreadableItemError
@@ -485,6 +485,107 @@ class Settings:
             user_uuid=keys.uuid_in(_text(item, "pk"), keys.USER_PREFIX),
             # Something else than a yes or a no shows nobody what they may not see.
             read_receipts=item.get("read_receipts", True) is True,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ticket:
+    """The right to open one connection, of whose secret only the digest is stored.
+
+    Attributes
+    ----------
+    expires_at
+        Until when it is good. DynamoDB deletes it days later, so whoever takes it looks at this.
+    token_expires_at
+        When the access token ends that it was given for, and with it the connection.
+    """
+
+    digest: str
+    user_uuid: str
+    expires_at: datetime
+    token_expires_at: datetime
+
+    @staticmethod
+    def digest_of(secret: str) -> str:
+        """Return what is stored in place of the secret."""
+        return hashlib.sha256(secret.encode()).hexdigest()
+
+    def to_item(self) -> Item:
+        """Return the item; DynamoDB wants ``expires_at`` in seconds since 1970."""
+        return {
+            "pk": keys.ticket_pk(self.digest),
+            "sk": keys.TICKET_SK,
+            "user_uuid": self.user_uuid,
+            "expires_at": int(self.expires_at.timestamp()),
+            "token_expires_at": int(self.token_expires_at.timestamp()),
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Return the ticket in `item`."""
+        return cls(
+            digest=_text(item, "pk").removeprefix(keys.TICKET_PREFIX),
+            user_uuid=_text(item, "user_uuid"),
+            expires_at=datetime.fromtimestamp(int(item["expires_at"]), tz=UTC),
+            token_expires_at=datetime.fromtimestamp(int(item["token_expires_at"]), tz=UTC),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connection:
+    """A WebSocket that a user has open. There are two items of it: by its user, and by its id.
+
+    Attributes
+    ----------
+    slot
+        Its place among the connections of its user, of which there are `SLOTS`: the key itself
+        keeps them from having more.
+    expires_at
+        When it ends. DynamoDB deletes it days later, so whoever reads it looks at this.
+    """
+
+    SLOTS: ClassVar = 10
+
+    user_uuid: str
+    slot: int
+    connection_id: str
+    connected_at: datetime
+    expires_at: datetime
+
+    def to_item(self) -> Item:
+        """Return the item by its user; DynamoDB wants ``expires_at`` in seconds since 1970."""
+        return {
+            "pk": keys.connections_pk(self.user_uuid),
+            "sk": keys.connections_sk(self.slot),
+            **self._attributes(),
+        }
+
+    def to_item_by_id(self) -> Item:
+        """Return the item by its id."""
+        return {
+            "pk": keys.connection_pk(self.connection_id),
+            "sk": keys.CONNECTION_SK,
+            **self._attributes(),
+        }
+
+    def _attributes(self) -> Item:
+        return {
+            "user_uuid": self.user_uuid,
+            "slot": self.slot,
+            "connection_id": self.connection_id,
+            "connected_at": keys.format_time(self.connected_at),
+            "expires_at": int(self.expires_at.timestamp()),
+        }
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Self:
+        """Return the connection in either of its items."""
+        return cls(
+            user_uuid=_text(item, "user_uuid"),
+            slot=int(item["slot"]),
+            connection_id=_text(item, "connection_id"),
+            connected_at=keys.parse_time(_text(item, "connected_at")),
+            expires_at=datetime.fromtimestamp(int(item["expires_at"]), tz=UTC),
         )
 
 

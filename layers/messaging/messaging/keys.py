@@ -9,6 +9,9 @@ members of a group           ``MEMBERS#<group uuid>``        ``MEMBERS``
 the one group of a pair      ``PAIR#<lower>#<higher uuid>``  ``PAIR``
 a send its client named      ``SENT#<user_uuid>``            ``<message_uuid>``
 what a user has set          ``USER#<user_uuid>``            ``SETTINGS``
+a ticket for a connection    ``TICKET#<digest>``             ``TICKET``
+a connection of a user       ``CONNECTIONS#<user_uuid>``     ``<slot>``
+the same, by its id          ``CONNECTION#<connection_id>``  ``CONNECTION``
 a record that cannot succeed ``FAILED``                      ``<time>#<message_group_uuid>``
 ===========================  ==============================  ============================
 
@@ -34,10 +37,15 @@ MEMBERS_PREFIX = "MEMBERS#"
 PAIR_PREFIX = "PAIR#"
 SENT_PREFIX = "SENT#"
 USER_PREFIX = "USER#"
+TICKET_PREFIX = "TICKET#"
+CONNECTIONS_PREFIX = "CONNECTIONS#"
+CONNECTION_PREFIX = "CONNECTION#"
 
 MEMBERS_SK = "MEMBERS"
 PAIR_SK = "PAIR"
 SETTINGS_SK = "SETTINGS"
+TICKET_SK = "TICKET"
+CONNECTION_SK = "CONNECTION"
 FAILED_PK = "FAILED"
 
 # What DynamoDB takes for a sort key of a table or an index.
@@ -159,6 +167,26 @@ def sent_pk(user_uuid: str) -> str:
 def user_pk(user_uuid: str) -> str:
     """Return the pk of what a user has set for themselves."""
     return USER_PREFIX + canonical_uuid(user_uuid)
+
+
+def ticket_pk(digest: str) -> str:
+    """Return the pk of a ticket, of which only the digest is stored."""
+    return TICKET_PREFIX + digest
+
+
+def connections_pk(user_uuid: str) -> str:
+    """Return the pk of all connections of a user."""
+    return CONNECTIONS_PREFIX + canonical_uuid(user_uuid)
+
+
+def connections_sk(slot: int) -> str:
+    """Return the sk of a connection among those of its user."""
+    return str(slot)
+
+
+def connection_pk(connection_id: str) -> str:
+    """Return the pk of a connection by the id that API Gateway gave it."""
+    return CONNECTION_PREFIX + connection_id
 
 
 def failed_sk(time: datetime, message_group_uuid: str) -> str:

@@ -8,7 +8,9 @@ import os
 import random
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -20,6 +22,7 @@ from botocore.exceptions import ConnectionError as BotoConnectionError
 from messaging import keys
 from messaging.entities import (
     Advance,
+    Connection,
     Failed,
     Item,
     Marking,
@@ -29,6 +32,7 @@ from messaging.entities import (
     NamedSend,
     Pair,
     Settings,
+    Ticket,
 )
 from messaging.errors import UnreadableItemError
 from runtime import aws, environment
@@ -55,6 +59,8 @@ MOST_LOOKED_AT = 1000
 
 CONFLICT_RETRIES = 5
 CONFLICT_PAUSE_SECONDS = 0.05
+
+_KEY = ("pk", "sk")
 
 _CONFLICT = frozenset({"TransactionConflict", "TransactionConflictException"})
 _NOT_NOW = _CONFLICT | {
@@ -319,6 +325,75 @@ class Repository:
         """Write what a user has set."""
         self._call(lambda: self._client.put_item(**self._put(settings.to_item())))
 
+    def get_settings_of(self, user_uuids: Collection[str]) -> list[Settings]:
+        """Return what some users have set, as last written and at once."""
+        wanted = {user: (keys.user_pk(user), keys.SETTINGS_SK) for user in user_uuids}
+        found = self._get_all(list(wanted.values()))
+        return [
+            Settings.from_item(found[key]) if key in found else Settings(user_uuid=user)
+            for user, key in wanted.items()
+        ]
+
+    def put_ticket(self, ticket: Ticket) -> None:
+        """Write a ticket."""
+        self._call(lambda: self._client.put_item(**self._put(ticket.to_item())))
+
+    def take_ticket(self, digest: str, *, now: datetime) -> Ticket | None:
+        """Take a ticket away and return it; None when there is none that is good at `now`.
+
+        Where the answer gets lost, the SDK's repeat finds no ticket: it is good once at most.
+        """
+        try:
+            taken = self._call(
+                lambda: self._client.delete_item(
+                    TableName=self._table_name,
+                    Key=to_dynamodb({"pk": keys.ticket_pk(digest), "sk": keys.TICKET_SK}),
+                    ConditionExpression="expires_at > :now",
+                    ExpressionAttributeValues=to_dynamodb({":now": int(now.timestamp())}),
+                    ReturnValues="ALL_OLD",
+                )
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return None
+        return Ticket.from_item(from_dynamodb(taken["Attributes"]))
+
+    def list_connections(self, user_uuid: str) -> list[Connection]:
+        """Return the connections of a user, as last written; some may have ended."""
+        response = self._call(
+            lambda: self._client.query(
+                TableName=self._table_name,
+                KeyConditionExpression="pk = :pk",
+                ExpressionAttributeValues=to_dynamodb({":pk": keys.connections_pk(user_uuid)}),
+                ConsistentRead=True,
+            )
+        )
+        return [Connection.from_item(from_dynamodb(item)) for item in response["Items"]]
+
+    def get_connection(self, connection_id: str) -> Connection | None:
+        """Return a connection by its id, as last written."""
+        item = self._get(keys.connection_pk(connection_id), keys.CONNECTION_SK)
+        return Connection.from_item(item) if item else None
+
+    def put_connection(self, connection: Connection, *, replaced: Connection | None) -> bool:
+        """Write a connection into its slot, if that is free, or is that of `replaced`.
+
+        Otherwise write nothing and return False.
+        """
+        own = self._put_new(connection.to_item())
+        items = [{"Put": own}, {"Put": self._put(connection.to_item_by_id())}]
+        if replaced:
+            own |= _is_still(replaced)
+            items.append({"Delete": self._at(replaced.to_item_by_id())})
+        return self._transact(lambda: items) is None
+
+    def delete_connection(self, connection: Connection) -> None:
+        """Delete both items of a connection; in its slot may be another one by now."""
+        own = self._at(connection.to_item()) | _is_still(connection)
+        with suppress(self._client.exceptions.ConditionalCheckFailedException):
+            self._call(lambda: self._client.delete_item(**own))
+        by_id = self._at(connection.to_item_by_id())
+        self._call(lambda: self._client.delete_item(**by_id))
+
     def put_failed(self, failed: Failed) -> None:
         """Park a record."""
         self._call(lambda: self._client.put_item(**self._put(failed.to_item())))
@@ -359,6 +434,9 @@ class Repository:
 
     def _put(self, item: Item) -> Any:
         return {"TableName": self._table_name, "Item": to_dynamodb(item)}
+
+    def _at(self, item: Item) -> Any:
+        return {"TableName": self._table_name, "Key": to_dynamodb({k: item[k] for k in _KEY})}
 
     def _put_new(self, item: Item) -> Any:
         """Return a Put that replaces nothing, but reports the item that is there."""
@@ -463,6 +541,14 @@ class Repository:
 
     def _pause(self, attempt: int) -> None:
         self._sleep(random.uniform(0, CONFLICT_PAUSE_SECONDS * 2**attempt))  # noqa: S311  # jitter
+
+
+def _is_still(connection: Connection) -> Any:
+    """Return the condition that a slot has this connection."""
+    return {
+        "ConditionExpression": "connection_id = :connection_id",
+        "ExpressionAttributeValues": to_dynamodb({":connection_id": connection.connection_id}),
+    }
 
 
 def _goes_forward(register: str) -> str:

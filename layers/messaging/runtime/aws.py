@@ -18,12 +18,12 @@ class _Descriptions(Loader):
     """
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
-        return ["dynamodb"]
+        return ["apigatewaymanagementapi", "dynamodb"]
 
 
 @environment.once
 def session() -> Session:
-    """Return the session of this environment, for clients of DynamoDB only."""
+    """Return the session of this environment, for clients of these services only."""
     made = get_session()
     made.register_component("data_loader", _Descriptions())
     return made

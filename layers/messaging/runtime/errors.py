@@ -7,7 +7,7 @@
     └── RequestError            a request that was not carried out, as far as is known
         ├── BadRequestError     400  the body is not a JSON object in UTF-8
         ├── ForeignEventError   400  the event is not one that the function is for
-        ├── UnauthorizedError   401  the gateway has verified nobody
+        ├── UnauthorizedError   401  nobody has shown who they are
         ├── TokenUseError       403  the token is not an access token
         ├── RouteNotFoundError  404  the path fits no route
         ├── InvalidRequestError 422  broken rules, all of them at once
@@ -70,7 +70,7 @@ class ForeignEventError(RequestError):
 
 
 class UnauthorizedError(RequestError):
-    """The gateway gave no identity."""
+    """The gateway gave no identity, or a connection has no good ticket."""
 
     status = HTTPStatus.UNAUTHORIZED
     code = "unauthorized"

@@ -1,6 +1,8 @@
 """Who has sent a request, as the gateway has verified it."""
 
 import time
+from datetime import UTC, datetime
+from typing import Any
 
 from runtime import sam_local
 from runtime.api import Request
@@ -17,12 +19,21 @@ def subject(request: Request) -> str:
     TokenUseError
         The token is of another kind.
     """
-    if "authorizer" in request.context:
-        claims = ((request.context["authorizer"] or {}).get("jwt") or {}).get("claims") or {}
-    else:  # only `sam local` leaves it out
-        claims = sam_local.claims(request.headers.get("authorization"), now=time.time())
+    claims = _claims(request)
     if not claims.get("sub"):
         raise UnauthorizedError
     if claims.get("token_use") != "access":
         raise TokenUseError
     return str(claims["sub"])
+
+
+def token_expires_at(request: Request) -> datetime:
+    """Return when the access token ends that the gateway verified."""
+    return datetime.fromtimestamp(int(_claims(request)["exp"]), tz=UTC)
+
+
+def _claims(request: Request) -> dict[str, Any]:
+    if "authorizer" in request.context:
+        return ((request.context["authorizer"] or {}).get("jwt") or {}).get("claims") or {}
+    # Only `sam local` leaves it out.
+    return sam_local.claims(request.headers.get("authorization"), now=time.time())

@@ -82,8 +82,9 @@ def test_the_mapping_and_the_triggers(stack: Any) -> None:
     created = stack.with_created(
         "MessagesTable", Ref="t", StreamArn="arn:aws:dynamodb:stream", Arn="arn:table"
     )
-    (mapping,) = created.stream_mappings()
-    assert mapping.function == "UpdateMessageGroups"
+    mappings = {mapping.function: mapping for mapping in created.stream_mappings()}
+    assert set(mappings) == {"UpdateMessageGroups", "SendHints"}
+    mapping = mappings["UpdateMessageGroups"]
     assert mapping.stream_arn == "arn:aws:dynamodb:stream"
     assert mapping.starting_position == "TRIM_HORIZON"
     assert mapping.reports_failures
