@@ -18,9 +18,9 @@ def lines(cloud: LocalCloud) -> list[str]:
 
 
 def test_a_path_cannot_forge_a_line(cloud: RunningCloud) -> None:
-    cloud.client.get("/x%0Alocal:%20forged%1B%5B2J%0D%C2%9B")
+    cloud.client.get("/api/x%0Alocal:%20forged%1B%5B2J%0D%C2%9B")
     shown = eventually(lambda: next((s for s in lines(cloud.process) if "forged" in s), None))
-    assert shown.startswith("api | GET /x\\nlocal: forged\\x1b[2J\\r\\x9b 404")
+    assert shown.startswith("api | GET /api/x\\nlocal: forged\\x1b[2J\\r\\x9b 404")
 
 
 def test_metrics_are_shown_to_nobody_who_does_not_ask(cloud: RunningCloud) -> None:
