@@ -1,11 +1,12 @@
-"""The web client of `make run`: the pages in web/, with the configuration of this machine."""
+"""What `make run` serves beside the API: the web client, and what the API says of itself."""
 
 import json
 
+from commands.web.api_document import api_files
 from commands.web.site import Person, Site, is_page
-from local import api_document
 from local.settings import ROOT
 from sam_offline import Offline
+from sam_offline.server import message
 from sam_offline.static_files import StaticFiles
 from seed.examples import seed_users
 from seed.writing import SeedReport
@@ -28,8 +29,11 @@ def web_client(app: Offline, report: SeedReport) -> StaticFiles:
     return StaticFiles(
         ROOT / "web",
         headers=site.headers(),
-        made={"/config.json": json.dumps(site.config())},
+        made={
+            "/config.json": json.dumps(site.config()),
+            **{f"/{name}": text for name, text in api_files().items()},
+        },
         # A route that the API does not have stays one, as at CloudFront.
         is_page=lambda path: not path.startswith("/api/") and is_page(path),
-        otherwise=api_document.answer,
+        otherwise=lambda _request, _body: message(404, "Not Found"),
     )

@@ -1,6 +1,7 @@
 """Files of a folder, as a host of static pages serves them."""
 
 from collections.abc import Callable, Mapping
+from mimetypes import guess_type
 from pathlib import Path
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ class StaticFiles:
     headers
         What comes with every file.
     made
-        Files of JSON that are in no folder: their paths and texts.
+        Files that are in no folder: their paths and texts.
     is_page
         The paths that are answered with index.html, which then shows what belongs there.
     otherwise
@@ -46,7 +47,7 @@ class StaticFiles:
         path = request.scope["path"]
         if request.method in {"GET", "HEAD"}:
             if path in self._made:
-                return Response(self._made[path], 200, self._headers, "application/json")
+                return Response(self._made[path], 200, self._headers, guess_type(path)[0])
             if file := self._file("/index.html" if self._is_page(path) else path):
                 return FileResponse(file, headers=self._headers)
         return self._otherwise(request, body)

@@ -1,4 +1,4 @@
-"""``bin/web/deploy``: the files of web/ and the stack's config.json, put where CloudFront has them.
+"""``bin/web/deploy``: the files of web/, config.json and the API's document, put at CloudFront.
 
 ``bin/web/config``: the same configuration, for a client that another host serves.
 """
@@ -16,6 +16,7 @@ from commands.command import Run
 from commands.errors import CommandError
 from commands.output import quantity
 from commands.targets import ROOT
+from commands.web.api_document import api_files
 from commands.web.site import Site
 
 WEB = ROOT / "web"
@@ -89,13 +90,15 @@ def config(
 
 
 def site_files(site: Site) -> Iterator[tuple[str, bytes]]:
-    """Return every file of a stack's client by its path, what refers to others after them.
+    """Return every file of a stack's site by its path, what refers to others after them.
 
     A file without a suffix, such as a licence, is not one of the site.
     """
     modules = sorted(path for path in WEB.rglob("*.*") if path.is_file())
     for path in sorted(modules, key=lambda path: path.suffix == ".html"):
         yield path.relative_to(WEB).as_posix(), path.read_bytes()
+    for name, text in api_files().items():
+        yield name, text.encode()
     yield "config.json", json.dumps(site.config()).encode()
 
 

@@ -5,53 +5,24 @@ The page is made of the document and has no script, so that it needs nothing fro
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from html import escape
 from typing import Any
 
 import yaml
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from local.settings import ROOT
-from sam_offline.server import message
+from commands.targets import ROOT
 
-__all__ = ["JSON_PATH", "PAGE_PATH", "answer", "page"]
-
-JSON_PATH = "/openapi.json"
-PAGE_PATH = "/openapi.html"
-
-_STYLE = """
-:root { color-scheme: light dark }
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }
-code, pre { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere }
-pre { overflow: auto; padding: .5rem; border: 1px solid #8886 }
-section { border-top: 1px solid #8886; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: start; vertical-align: top; padding: .2rem .8rem .2rem 0 }
-"""
+__all__ = ["api_files", "page"]
 
 
-def answer(request: Request, _body: bytes) -> Response:
-    """Answer with the document or its page; 404 for every other path."""
-    if request.method in {"GET", "HEAD"} and request.url.path == JSON_PATH:
-        return JSONResponse(_document())
-    if request.method in {"GET", "HEAD"} and request.url.path == PAGE_PATH:
-        policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return HTMLResponse(_page(), headers=policy)
-    return message(404, "Not Found")
-
-
-@cache
-def _document() -> dict[str, Any]:
+def api_files() -> dict[str, str]:
+    """Return the document and its page by their names beside the web client's files."""
     text = (ROOT / "docs" / "openapi.yaml").read_text()
     document: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
-    return document
-
-
-@cache
-def _page() -> str:
-    return page(_document())
+    return {
+        "openapi.json": json.dumps(document, ensure_ascii=False),
+        "openapi.html": page(document),
+    }
 
 
 def page(document: Mapping[str, Any]) -> str:
@@ -68,8 +39,9 @@ class _Page:
         title = escape(info["title"])
         yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>"
         yield '<meta name=viewport content="width=device-width">'
-        yield f"<style>{_STYLE}</style><h1>{title} {escape(info['version'])}</h1>"
-        yield f"{_text(info['description'])}<p><a href={JSON_PATH}>As JSON</a></p><ul>"
+        yield "<link rel=stylesheet href=/styles/api.css>"
+        yield f"<h1>{title} {escape(info['version'])}</h1>"
+        yield f"{_text(info['description'])}<p><a href=/openapi.json>As JSON</a></p><ul>"
         for name, _, operation in self._operations():
             yield f"<li><a href=#{operation['operationId']}><code>{escape(name)}</code></a> "
             yield escape(operation["summary"])
