@@ -97,7 +97,8 @@ export class Live {
     });
     this.#after(PING, () => this.#ping());
     const lasts = new Date(expiresAt) - Date.now() - BEFORE_THE_END;
-    this.#after(Math.max(lasts, SECOND), () => this.#lost({ wait: 0 }));
+    // A clock of this machine that is fast is no reason to connect all the time.
+    this.#after(Math.max(lasts, PING), () => this.#lost({ wait: 0 }));
   }
 
   #receive(text) {

@@ -58,7 +58,7 @@ class SignInPage extends View {
   #people(people) {
     return html`<section class="card people" role="group" aria-labelledby="people">
       <h2 id="people">People of this local cloud</h2>
-      <p class="lead">One click signs you in. A second window can be somebody else.</p>
+      <p class="lead">One click signs you in. In a private window you can be somebody else.</p>
       <ul>
         ${people.map(
           (person) => html`<li>
