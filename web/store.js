@@ -117,6 +117,12 @@ export class Store extends EventTarget {
     return this.#session.signOut();
   }
 
+  /** Read again who this is: another client of theirs may have changed it. */
+  async refreshMe() {
+    await this.#try(async () => this.#session.identify(await this.api.me()));
+    this.#changed();
+  }
+
   async setReadReceipts(isOn) {
     await this.#try(async () => {
       this.#session.identify(await this.api.updateMe({ read_receipts: isOn }));
@@ -156,10 +162,10 @@ export class Store extends EventTarget {
     this.#changed();
   }
 
-  /** Load a message group and its newest messages, unless they are here. */
+  /** Show a message group: as it was left, unless something is unread, which has its own place. */
   async show(uuid) {
     this.open = uuid;
-    if (!uuid) return;
+    if (this.#groups.get(uuid)?.unread) this.#messages.delete(uuid);
     if (this.#messages.get(uuid)?.status === "ready") await this.refreshMessages(uuid);
     else await this.#load(uuid);
   }
@@ -189,10 +195,9 @@ export class Store extends EventTarget {
     this.#changed();
   }
 
-  /** Read what has come to a message group: its messages if they are here, its row if not. */
+  /** Read what has come to a message group: its messages if they are shown, its row if not. */
   refresh(uuid) {
-    const isHere = this.#messages.get(uuid)?.status === "ready";
-    return isHere ? this.refreshMessages(uuid) : this.refreshGroup(uuid);
+    return uuid === this.open ? this.refreshMessages(uuid) : this.refreshGroup(uuid);
   }
 
   /** Read the newest messages of a group, and tell of those that are new. */

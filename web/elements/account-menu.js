@@ -13,7 +13,7 @@ class AccountMenu extends View {
         <input
           type="checkbox"
           .checked=${me.read_receipts}
-          @change=${({ target }) => store.setReadReceipts(target.checked)}
+          @change=${(event) => this.#setReadReceipts(event)}
         />
         <span>Read receipts</span>
       </label>`;
@@ -30,6 +30,11 @@ class AccountMenu extends View {
         </form>
       </dialog>
     `;
+  }
+
+  async #setReadReceipts({ target }) {
+    await this.store.setReadReceipts(target.checked);
+    target.checked = this.store.me.read_receipts;
   }
 
   #signOut() {

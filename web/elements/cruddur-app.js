@@ -79,10 +79,12 @@ class CruddurApp extends View {
   async #enter(session) {
     const ended = () => this.#leave(session);
     session.addEventListener("end", ended);
-    session.me ?? session.identify(await new Api(this.#config.api_url, session).me());
+    const isKnown = Boolean(session.me);
+    if (!isKnown) session.identify(await new Api(this.#config.api_url, session).me());
     this.#why = "";
     this.#store = new Store(this.#config, session);
     this.#show("signed_in");
+    if (isKnown) this.#store.refreshMe();
     await this.#store.start();
   }
 

@@ -1,26 +1,13 @@
 import { html } from "../vendor/lit-html/lit-html.js";
-import { FormView } from "./form-view.js";
+import { AccountForm } from "./account-form.js";
 
 /** The first half of a new password: where to send the code. */
-class ForgottenForm extends FormView {
+class ForgottenForm extends AccountForm {
   template() {
-    const { email, go } = this.props;
     return html`
       <h1>Forgotten password</h1>
       <p class="lead">You get a code by e-mail, and choose a new password with it.</p>
-      ${this.form(
-        this.field({
-          name: "email",
-          label: "E-mail address",
-          type: "email",
-          autocomplete: "username",
-          value: email,
-        }),
-        "Send a code",
-        html`<p class="others">
-          <button type="button" class="link" @click=${() => go("sign_in")}>Back to sign in</button>
-        </p>`,
-      )}
+      ${this.form(this.email(), "Send a code", [this.back()])}
     `;
   }
 

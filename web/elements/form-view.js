@@ -12,10 +12,6 @@ export class FormView extends View {
     if (this.props.takesFocus !== false) this.querySelector("input").focus({ preventScroll: true });
   }
 
-  get isBusy() {
-    return this.#isBusy;
-  }
-
   /** @param {{name: string, label: string, [attribute: string]: string}} field */
   field({ name, label, type = "text", autocomplete = "off", value = "", hint = "", ...more }) {
     return html`<label class="field">
@@ -36,12 +32,12 @@ export class FormView extends View {
     </label>`;
   }
 
-  /** The form around fields; buttons beside the main one come behind it. */
-  form(fields, action, others = nothing) {
+  /** The form around fields, with its button; `others` are buttons of less weight. */
+  form(fields, action, others) {
     return html`<form @submit=${this.#submit} aria-busy=${String(this.#isBusy)}>
       ${fields} ${this.#error && html`<p class="error" role="alert">${this.#error}</p>`}
       <button class="primary" ?disabled=${this.#isBusy}>${action}</button>
-      ${others}
+      ${others ? html`<p class="others">${others}</p>` : nothing}
     </form>`;
   }
 

@@ -32,8 +32,4 @@ export const seen = html`<svg class="icon wide" viewBox="0 0 21 16" aria-hidden=
 export const warning = html`<svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
   <circle cx="8" cy="8" r="6" /><path d="M8 4.800v3.800M8 11v.2" />
 </svg>`;
-export const mark = html`<svg class="brand-mark" viewBox="0 0 64 64" aria-hidden="true">
-  <rect width="64" height="64" rx="18" />
-  <path d="M32 15c-10.500 0-19 6.900-19 15.500 0 4.900 2.700 9.200 7 12V50l8.100-4.500c1.300.2 2.600.3 3.900.3 10.500 0 19-6.900 19-15.400S42.500 15 32 15z" />
-  <path class="wave" d="M21.500 32.500c3.500-4 7-4 10.500 0s7 4 10.500 0" />
-</svg>`;
+export const mark = html`<img class="brand-mark" src="/icon.svg" alt="" />`;

@@ -25,8 +25,8 @@ export function groupHeader({ handle, display_name }, options = nothing) {
 /** One message group: whom it is with, its messages, and the place to write. */
 class MessageGroup extends View {
   connectedCallback() {
-    super.connectedCallback();
     this.store.show(this.props.uuid);
+    super.connectedCallback();
   }
 
   template() {
@@ -48,7 +48,7 @@ class MessageGroup extends View {
         group ?? {},
         options ? html`<options-menu .props=${options}></options-menu>` : nothing,
       )}
-      ${messages?.status === "failed" && !messages.rows.length
+      ${messages?.status === "failed"
         ? this.#failed()
         : html`<message-list
             .props=${{ store, group, messages }}

@@ -46,7 +46,7 @@ class MessageList extends View {
   template() {
     const { store, group, messages, isNew } = this.props;
     this.#isReady = isNew ? Boolean(group) : messages?.status === "ready";
-    const rows = messages?.rows ?? [];
+    const rows = (this.#isReady && messages?.rows) || [];
     const hasOlder = messages?.hasOlder ?? false;
     const items = timeline({
       rows,

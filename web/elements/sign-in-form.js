@@ -1,37 +1,23 @@
 import { html } from "../vendor/lit-html/lit-html.js";
 import { CognitoError } from "../cognito.js";
-import { FormView } from "./form-view.js";
+import { AccountForm } from "./account-form.js";
 
 /** E-mail address and password. */
-class SignInForm extends FormView {
+class SignInForm extends AccountForm {
   template() {
-    const { email, go } = this.props;
+    const { go } = this.props;
+    const password = this.field({
+      name: "password",
+      label: "Password",
+      type: "password",
+      autocomplete: "current-password",
+    });
     return html`
       <h1>Sign in</h1>
-      ${this.form(
-        html`
-          ${this.field({
-            name: "email",
-            label: "E-mail address",
-            type: "email",
-            autocomplete: "username",
-            value: email,
-          })}
-          ${this.field({
-            name: "password",
-            label: "Password",
-            type: "password",
-            autocomplete: "current-password",
-          })}
-        `,
-        "Sign in",
-        html`<p class="others">
-          <button type="button" class="link" @click=${() => go("sign_up")}>Create an account</button>
-          <button type="button" class="link" @click=${() => go("forgotten", { email: this.#typed })}>
-            Forgotten password?
-          </button>
-        </p>`,
-      )}
+      ${this.form([this.email(), password], "Sign in", [
+        this.other("Create an account", () => go("sign_up")),
+        this.other("Forgotten password?", () => go("forgotten", { email: this.#typed })),
+      ])}
     `;
   }
 

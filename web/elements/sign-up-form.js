@@ -1,44 +1,27 @@
 import { html } from "../vendor/lit-html/lit-html.js";
 import { bareHandle } from "../text.js";
-import { FormView } from "./form-view.js";
+import { AccountForm } from "./account-form.js";
 
 /** A new account. */
-class SignUpForm extends FormView {
+class SignUpForm extends AccountForm {
   template() {
-    const { email, go } = this.props;
+    const name = this.field({
+      name: "display_name",
+      label: "Name",
+      autocomplete: "name",
+      maxlength: 50,
+    });
+    const handle = this.field({
+      name: "handle",
+      label: "Handle",
+      autocomplete: "nickname",
+      maxlength: 31,
+      hint: "By which others find you: letters, digits and _ . -",
+    });
+    const fields = [name, handle, this.email(), this.newPassword("Password")];
     return html`
       <h1>Create an account</h1>
-      ${this.form(
-        html`
-          ${this.field({ name: "display_name", label: "Name", autocomplete: "name", maxlength: 50 })}
-          ${this.field({
-            name: "handle",
-            label: "Handle",
-            autocomplete: "nickname",
-            maxlength: 31,
-            hint: "By which others find you: letters, digits and _ . -",
-          })}
-          ${this.field({
-            name: "email",
-            label: "E-mail address",
-            type: "email",
-            autocomplete: "username",
-            value: email,
-          })}
-          ${this.field({
-            name: "password",
-            label: "Password",
-            type: "password",
-            autocomplete: "new-password",
-            minlength: 12,
-            hint: "At least 12 characters",
-          })}
-        `,
-        "Create account",
-        html`<p class="others">
-          <button type="button" class="link" @click=${() => go("sign_in")}>Back to sign in</button>
-        </p>`,
-      )}
+      ${this.form(fields, "Create account", [this.back()])}
     `;
   }
 
