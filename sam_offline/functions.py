@@ -66,6 +66,8 @@ class Runtime:
             **function.environment,
             **self.variables,
             **CREDENTIALS,
+            # As in Lambda, where credentials are a role's. Who stands between says by it who calls.
+            "AWS_SESSION_TOKEN": function.arn,
             **debugging,
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,

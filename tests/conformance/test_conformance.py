@@ -103,6 +103,12 @@ def test_unread(one: Person, other: Person, group: str) -> None:
     sent = [one.post(MESSAGES, message_group_uuid=group, message="?").json() for _ in range(2)]
     first, second = ({"created_at": s["created_at"], "uuid": s["uuid"]} for s in sent)
     eventually(lambda: other.get(target).json()["unread_count"] >= 2 or None)
+
+    def listed() -> int:
+        rows = other.get(f"{GROUPS}?counts=true").json()
+        return next(int(row["unread_count"]) for row in rows if row["uuid"] == group)
+
+    eventually(lambda: listed() >= 2 or None)
     assert other.patch(target, read_up_to=first).json()["unread_count"] == 1
     read = other.patch(target, read_up_to=second).json()
     assert (read["unread"], read["unread_count"], read["read_up_to"]) == (False, 0, second)
@@ -127,11 +133,13 @@ def test_receipts(one: Person, other: Person, group: str) -> None:
     other.patch("/api/me", read_receipts=True)
 
 
+@pytest.mark.parametrize("route", [GROUPS, MESSAGES])
 @pytest.mark.parametrize("named_by", ["message_uuid", "Idempotency-Key"])
-def test_exactly_once(one: Person, group: str, named_by: str) -> None:
+def test_exactly_once(one: Person, other: Person, group: str, named_by: str, route: str) -> None:
     """A named send is one message and one answer, also when two requests race."""
     name = str(uuid4())
-    body = {"message_group_uuid": group, "message": "once"}
+    body = {"message": "once"}
+    body |= {"handle": other.handle} if route == GROUPS else {"message_group_uuid": group}
     headers = {}
     if named_by == "message_uuid":
         body["message_uuid"] = name
@@ -139,7 +147,7 @@ def test_exactly_once(one: Person, group: str, named_by: str) -> None:
         headers["Idempotency-Key"] = name
 
     def send(_: int) -> httpx.Response:
-        answer: httpx.Response = one.post(MESSAGES, headers=headers, **body)
+        answer: httpx.Response = one.post(route, headers=headers, **body)
         return answer
 
     with ThreadPoolExecutor(4) as executor:
@@ -147,7 +155,7 @@ def test_exactly_once(one: Person, group: str, named_by: str) -> None:
     assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
     page = one.get(f"{MESSAGES}/{group}?limit=100").json()
     assert [message["uuid"] for message in page].count(name) == 1
-    reused = one.post(MESSAGES, headers=headers, **{**body, "message": "another"})
+    reused = one.post(route, headers=headers, **{**body, "message": "another"})
     assert codes(reused) == (422, ["message_uuid_reused"])
 
 

@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import product
 from typing import Any
 
 from messaging import repository
-from tests.fakes.iam import TABLE, Iam
+from tests.fakes.iam import OF_AWS, TABLE, Iam
 
-__all__ = ["Call", "denied", "noted_calls"]
+__all__ = ["Call", "denied", "needs", "noted_calls", "rights_on_the_table", "seen_by_iam"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ def noted_calls() -> Iterator[set[Call]]:
     noted = set[Call]()
 
     def note(params: Mapping[str, Any], model: Any, **_: object) -> None:
-        noted.update(_seen_by_iam(model.name, params))
+        noted.update(seen_by_iam(model.name, params))
 
     events: Any = repository.of_environment()._client.meta.events
     events.register("provide-client-params.dynamodb.*", note)
@@ -47,16 +49,16 @@ def denied(iam: Iam, function: str, calls: Iterable[Call]) -> set[Call]:
     }
 
 
-def _seen_by_iam(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
-    """IAM checks the parts of a transaction as calls of their own."""
+def seen_by_iam(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
+    """Return what IAM decides on: the parts of a transaction are calls of their own."""
     if operation == "TransactWriteItems":
         for part in params["TransactItems"]:
             ((name, item),) = part.items()
-            yield from _seen_by_iam(f"{name}Item", item)
+            yield from seen_by_iam(f"{name}Item", item)
     elif operation == "BatchGetItem":
-        for asked in params["RequestItems"].values():
+        for name, asked in params["RequestItems"].items():
             for key in asked["Keys"]:
-                yield Call("dynamodb:BatchGetItem", TABLE, key["pk"]["S"])
+                yield Call("dynamodb:BatchGetItem", _arn(name), key["pk"]["S"])
     elif operation == "Query":
         (leading,) = [
             value["S"]
@@ -64,7 +66,34 @@ def _seen_by_iam(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
             if name in params["KeyConditionExpression"].split(" AND ")[0]
         ]
         index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
-        yield Call("dynamodb:Query", f"{TABLE}{index}", leading)
+        yield Call("dynamodb:Query", f"{_arn(params['TableName'])}{index}", leading)
     else:
         key = params.get("Key") or params["Item"]
-        yield Call(f"dynamodb:{operation}", TABLE, key["pk"]["S"])
+        yield Call(f"dynamodb:{operation}", _arn(params["TableName"]), key["pk"]["S"])
+
+
+def _arn(table_name: str) -> str:
+    return f"{TABLE.rpartition('/')[0]}/{table_name}"
+
+
+def rights_on_the_table(iam: Iam, function: str) -> Iterator[Call]:
+    """Each right on the table in what the template gives a function, as the calls it allows.
+
+    Their partitions are patterns.
+    """
+    for statement in iam.role(function):
+        if not statement.origin.startswith(OF_AWS):
+            (keys_of,) = statement.condition.values() or [{"dynamodb:LeadingKeys": ["*"]}]
+            patterns = keys_of["dynamodb:LeadingKeys"]
+            for action, resource, pattern in product(
+                statement.actions, statement.resources, patterns
+            ):
+                if action.startswith("dynamodb:"):
+                    yield Call(action, resource, pattern)
+
+
+def needs(call: Call, right: Call) -> bool:
+    """Tell whether the call is one that this right allows."""
+    return (call.action, call.resource) == (right.action, right.resource) and fnmatchcase(
+        call.leading_key, right.leading_key
+    )

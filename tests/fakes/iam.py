@@ -69,17 +69,21 @@ class Iam:
             stack = stack.with_created(name, **attributes)
         self._stack = stack
         self.boundary = tuple(self._policy("FunctionBoundary"))
+        self._roles: dict[str, tuple[Statement, ...]] = {}
 
     def role(self, function: str) -> tuple[Statement, ...]:
         """All statements of a function's role: its own, and those of the policies attached."""
+        if function not in self._roles:
+            self._roles[function] = tuple(self._read_role(function))
+        return self._roles[function]
+
+    def _read_role(self, function: str) -> Iterator[Statement]:
         role = self._stack.document["Resources"][f"{function}Role"]["Properties"]
         assert role["PermissionsBoundary"] == {"Ref": "FunctionBoundary"}, function
-        found: list[Statement] = []
         for policy in role.get("Policies", []):
-            found += self._statements(function, policy["PolicyDocument"])
+            yield from self._statements(function, policy["PolicyDocument"])
         for policy in self._stack.resolve(role["ManagedPolicyArns"]):
-            found += self._policy(policy)
-        return tuple(found)
+            yield from self._policy(policy)
 
     def allows(self, function: str, action: str, resource: str, **context: str) -> bool:
         """Whether the function may, given the condition keys of the request."""

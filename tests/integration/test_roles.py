@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
-from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -21,9 +19,9 @@ from functions.send_hints import app as send_hints
 from functions.update_message_groups import app as update_message_groups
 from messaging.repository import Repository
 from runtime import environment
-from tests.fakes.calls import Call, denied, noted_calls
+from tests.fakes.calls import Call, denied, needs, noted_calls, rights_on_the_table
 from tests.fakes.gateway import Context, Gateway
-from tests.fakes.iam import OF_AWS, Iam
+from tests.fakes.iam import Iam
 from tests.fakes.people import REEF
 from tests.fakes.records import changed, inserted
 from tests.fakes.template import Stack
@@ -125,25 +123,8 @@ def test_every_function_may_do_what_it_does_and_nothing_else(stack: Stack, calls
         # call is held against its role in test_events.py.
         made = calls.made.get(function, set())
         assert not denied(iam, function, made), function
-        for action, resource, pattern in rights_on_the_table(iam, function):
-            assert any(
-                (call.action, call.resource) == (action, resource)
-                and fnmatchcase(call.leading_key, pattern)
-                for call in made
-            ), (function, action, resource, pattern)
-
-
-def rights_on_the_table(iam: Iam, function: str) -> Iterator[tuple[str, str, str]]:
-    """Each action, resource and pattern of partitions in what the template gives the function."""
-    for statement in iam.role(function):
-        if not statement.origin.startswith(OF_AWS):
-            (keys_of,) = statement.condition.values() or [{"dynamodb:LeadingKeys": ["*"]}]
-            patterns = keys_of["dynamodb:LeadingKeys"]
-            for action, resource, pattern in product(
-                statement.actions, statement.resources, patterns
-            ):
-                if action.startswith("dynamodb:"):
-                    yield action, resource, pattern
+        for right in rights_on_the_table(iam, function):
+            assert any(needs(call, right) for call in made), (function, right)
 
 
 def test_the_document_names_the_calls_of_every_function_that_works_on_the_table(

@@ -22,6 +22,7 @@ from commands.cli import app
 from messaging import keys
 from seed.examples import PASSWORD
 from tests import contract
+from tests.local.role_proxy import RoleProxy
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -141,7 +142,10 @@ def living(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 @dataclass(frozen=True, kw_only=True)
 class RunningCloud:
-    """The running stack: `stack` is its stack.json, `client` speaks to its API."""
+    """The running stack: `stack` is its stack.json, `client` speaks to its API.
+
+    Where there are `roles`, its functions may do with the table what theirs allow, and no more.
+    """
 
     process: LocalCloud
     stack: Mapping[str, Any]
@@ -149,6 +153,7 @@ class RunningCloud:
     dynamodb: "DynamoDBClient"
     cognito: "CognitoIdentityProviderClient"
     sqs: "SQSClient"
+    roles: RoleProxy | None = None
 
     def token(self, handle: str) -> str:
         """An access token of a seeded person."""
@@ -235,14 +240,21 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 @pytest.fixture(scope="session")
 def cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[RunningCloud]:
     """The application, started once for all tests and stopped in order after them."""
-    process = start_cloud()
-    with running(process, process.wait_until_ready()) as cloud:
+    roles = RoleProxy()
+    process = start_cloud(AWS_ENDPOINT_URL_DYNAMODB=roles.url)
+    stack = process.wait_until_ready()
+    roles.lead_to(stack["EndpointUrl"])
+    with running(process, stack, roles) as cloud:
         yield cloud
     process.stop()
+    roles.stop()
+    assert not roles.denied
 
 
 @contextmanager
-def running(process: LocalCloud, stack: dict[str, Any]) -> Iterator[RunningCloud]:
+def running(
+    process: LocalCloud, stack: dict[str, Any], roles: RoleProxy | None = None
+) -> Iterator[RunningCloud]:
     """The clients of a running stack."""
 
     def client(service: str) -> Any:
@@ -267,4 +279,5 @@ def running(process: LocalCloud, stack: dict[str, Any]) -> Iterator[RunningCloud
             dynamodb=client("dynamodb"),
             cognito=client("cognito-idp"),
             sqs=client("sqs"),
+            roles=roles,
         )

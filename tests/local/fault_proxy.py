@@ -28,7 +28,7 @@ PERIODS = {
     "Query": 3,
 }
 
-_ERROR = "com.amazonaws.dynamodb.v20120810#"
+ERROR = "com.amazonaws.dynamodb.v20120810#"
 
 
 class Proxy:
@@ -99,6 +99,12 @@ class Proxy:
         request.end_headers()
         request.wfile.write(body)
 
+    def _send_error(
+        self, request: BaseHTTPRequestHandler, status: int, error: dict[str, Any]
+    ) -> None:
+        body = json.dumps({"message": "injected"} | error).encode()
+        self._send(request, status, {"content-type": "application/x-amz-json-1.0"}, body)
+
 
 class HoldingProxy(Proxy):
     """Answers the call `number` of an operation when it is released."""
@@ -156,20 +162,18 @@ class FaultProxy(Proxy):
         return faults[turn % len(faults)]
 
     def _throttled(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
-        self._send_error(
-            request, 400, {"__type": f"{_ERROR}ProvisionedThroughputExceededException"}
-        )
+        self._send_error(request, 400, {"__type": f"{ERROR}ProvisionedThroughputExceededException"})
 
     def _broken(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
-        self._send_error(request, 500, {"__type": f"{_ERROR}InternalServerError"})
+        self._send_error(request, 500, {"__type": f"{ERROR}InternalServerError"})
 
     def _conflict(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
         items = json.loads(body).get("TransactItems")
         if items is None:
-            self._send_error(request, 400, {"__type": f"{_ERROR}TransactionConflictException"})
+            self._send_error(request, 400, {"__type": f"{ERROR}TransactionConflictException"})
             return
         reasons = [{"Code": "TransactionConflict"}, *({"Code": "None"} for _ in items[1:])]
-        error = {"__type": f"{_ERROR}TransactionCanceledException", "CancellationReasons": reasons}
+        error = {"__type": f"{ERROR}TransactionCanceledException", "CancellationReasons": reasons}
         self._send_error(request, 400, error)
 
     def _refused(self, request: BaseHTTPRequestHandler, _: bytes) -> None:
@@ -183,9 +187,3 @@ class FaultProxy(Proxy):
         answer = self._forward(request, body)
         time.sleep(SLOW_SECONDS)
         self._send(request, *answer)
-
-    def _send_error(
-        self, request: BaseHTTPRequestHandler, status: int, error: dict[str, Any]
-    ) -> None:
-        body = json.dumps(error | {"message": "injected"}).encode()
-        self._send(request, status, {"content-type": "application/x-amz-json-1.0"}, body)
