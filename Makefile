@@ -51,6 +51,11 @@ conformance: setup ## what holds at API=https://… for two people's TOKEN=… O
 	@API="$${API:?}" TOKEN="$${TOKEN:?}" OTHER_TOKEN="$${OTHER_TOKEN:?}" \
 		bin/python -m pytest --quiet tests/conformance
 
+.PHONY: audit
+audit: setup ## look for known vulnerabilities in what is pinned, and list the licences
+	@bin/setup audit
+	@bin/python -m tests.audit
+
 .PHONY: contract
 contract: setup ## send thousands of generated requests to the API (SEED=2 for others)
 	@bin/setup contract

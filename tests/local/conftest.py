@@ -22,6 +22,7 @@ from commands.cli import app
 from messaging import keys
 from seed.examples import PASSWORD
 from tests import contract
+from tests.local.logs import SENT, note_text, secrets_in
 from tests.local.role_proxy import RoleProxy
 from tests.waiting import eventually
 
@@ -235,6 +236,8 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
             cloud.kill()
     if started:
         _ender().communicate()  # it ends with its input
+    for cloud in started:
+        assert not list(secrets_in(cloud.log.read_text(errors="replace"), SENT)), cloud.log
 
 
 @pytest.fixture(scope="session")
@@ -270,7 +273,7 @@ def running(
         base_url=stack["ApiUrl"],
         timeout=None,
         trust_env=False,
-        event_hooks={"response": [contract.hold]},
+        event_hooks={"request": [note_text], "response": [contract.hold]},
     ) as http:
         yield RunningCloud(
             process=process,
