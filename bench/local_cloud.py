@@ -10,7 +10,9 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
@@ -33,12 +35,33 @@ class LocalCloud:
     megabytes: float
 
 
-def measure() -> LocalCloud:
-    """Start it with stores of its own, ask, and stop it."""
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A local cloud that runs: its process, the API's address, and what its commands need."""
+
+    process: "subprocess.Popen[str]"
+    url: str
+    environment: dict[str, str]
+
+    def client(self, handle: str) -> httpx.Client:
+        """Return a client of somebody who is signed in."""
+        token = subprocess.run(
+            [ROOT / "bin" / "cognito" / "token", handle],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
+
+
+@contextmanager
+def started() -> Iterator[Started]:
+    """Start it with stores of its own, and stop it."""
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         environment = {**os.environ, "LOCAL_STATE": folder}
         environment |= dict.fromkeys(("PORT", "AWS_PORT", "POSTGRES_PORT"), "0")
-        began = time.monotonic()
         running = subprocess.Popen(
             [ROOT / "bin" / "python", "-m", "local"],
             env=environment,
@@ -46,30 +69,27 @@ def measure() -> LocalCloud:
             text=True,
         )
         try:
-            url = _ready(running)
-            seconds = time.monotonic() - began
-            token = subprocess.run(
-                [ROOT / "bin" / "cognito" / "token", "grahams"],
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.strip()
-            with httpx.Client(
-                base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60
-            ) as client:
-                groups = client.get("/api/message_groups").json()
-                routes = {
-                    "A": f"/api/messages/{groups[0]['uuid']}",
-                    "B": "/api/message_groups",
-                }
-                speeds = {name: _per_second(client, route) for name, route in routes.items()}
-            return LocalCloud(
-                start_seconds=seconds, per_second=speeds, megabytes=_memory(running.pid)
-            )
+            yield Started(process=running, url=_ready(running), environment=environment)
         finally:
             running.send_signal(signal.SIGINT)
             running.communicate()
+
+
+def measure() -> LocalCloud:
+    """Start it, ask, and stop it."""
+    began = time.monotonic()
+    with started() as cloud:
+        seconds = time.monotonic() - began
+        with cloud.client("grahams") as client:
+            groups = client.get("/api/message_groups").json()
+            routes = {
+                "A": f"/api/messages/{groups[0]['uuid']}",
+                "B": "/api/message_groups",
+            }
+            speeds = {name: _per_second(client, route) for name, route in routes.items()}
+        return LocalCloud(
+            start_seconds=seconds, per_second=speeds, megabytes=_memory(cloud.process.pid)
+        )
 
 
 def _ready(running: "subprocess.Popen[str]") -> str:

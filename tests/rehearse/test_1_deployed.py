@@ -96,8 +96,15 @@ def test_the_table_has_its_keys_indexes_and_stream(stage: Stage) -> None:
 
 
 def test_the_stream_is_mapped_with_filter_retries_and_destination(stage: Stage) -> None:
-    (mapping,) = stage.aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
-    (wanted,) = stage.template.stream_mappings()
+    wanted, of_hints = stage.template.stream_mappings()
+    found = stage.aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+    mapping, hints = (
+        next(m for m in found if m["FunctionArn"].endswith(f":{stage.ids[each.function]}"))
+        for each in (wanted, of_hints)
+    )
+    assert len(found) == 2
+    assert hints["EventSourceArn"] == mapping["EventSourceArn"]
+    assert hints["MaximumRetryAttempts"] == of_hints.retries
     assert mapping["EventSourceArn"] == stage.outputs["TableStreamArn"]
     assert mapping["FunctionArn"].endswith(f":{stage.ids[wanted.function]}")
     assert mapping["State"] == "Enabled"
