@@ -33,6 +33,8 @@ __all__ = ["WebSocketApi"]
 _IDLE_SECONDS = 600.0
 _LIFETIME_SECONDS = 7200.0
 
+_SEND_SECONDS = 5.0
+
 _GOING_AWAY = 1001
 _SERVER_STOPS = 1012
 _SIGNED = f"AWS4-HMAC-SHA256 Credential={CREDENTIALS['AWS_ACCESS_KEY_ID']}/"
@@ -210,7 +212,9 @@ class WebSocketApi:
         """Let the connection's own thread do the work."""
         assert self._loop  # noqa: S101 - a connection has been served
         try:
-            asyncio.run_coroutine_threadsafe(work, self._loop).result()
+            asyncio.run_coroutine_threadsafe(work, self._loop).result(_SEND_SECONDS)
+        except TimeoutError:
+            return message(429, "The client does not read")
         except (RuntimeError, WebSocketDisconnect):  # it was closed a moment ago
             return _gone()
         return Response(status_code=status)

@@ -325,6 +325,18 @@ def listening(cloud: LocalCloud, handle: str) -> Iterator[list[str]]:
         reader.join()
 
 
+def test_a_terminal_shows_what_its_user_is_told(
+    cloud: RunningCloud, people: dict[str, Person]
+) -> None:
+    with listening(cloud.process, "grahams") as lines:
+        eventually(partial(has_connected, lines, 1))
+        sent = people["reef"].post(MESSAGES, message_group_uuid=GROUP, message="Shown.").json()
+        eventually(partial(has_shown, lines, sent["uuid"]))
+    (line,) = (line for line in lines if sent["uuid"] in line)
+    assert line.split() == ["message_group", GROUP, sent["created_at"], sent["uuid"]]
+
+
+@pytest.mark.proof
 def test_two_terminals_show_a_message_and_connect_again_after_a_kill(
     start_cloud: Callable[..., LocalCloud],
 ) -> None:

@@ -7,8 +7,15 @@ boundary; tests/integration/test_roles.py and tests/unit/test_template_rules.py 
 import json
 import time
 
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from messaging.repository import Repository
+from runtime.deadline import Deadline
 from tests.fakes.people import GRAHAMS, REEF
 from tests.rehearse.stage import Stage
+from tests.waiting import eventually
 
 
 def test_a_conversation_goes_through_all_functions(stage: Stage) -> None:
@@ -39,6 +46,21 @@ def test_the_rows_follow_the_stream(stage: Stage) -> None:
             return
         time.sleep(0.5)
     raise AssertionError(rows)
+
+
+def test_a_ticket_opens_one_connection_which_is_forgotten_when_it_is_closed(stage: Stage) -> None:
+    """The emulator has the WebSocket API by another address than the stack is told, so that its
+    functions cannot reach clients: hints are left to the local cloud.
+    """
+    table = Repository(stage.aws.client("dynamodb"), stage.table_name, deadline=Deadline())
+    ticket = stage.gateway.post("/api/live", {}, by="grahams").body["ticket"]
+    address = stage.aws.url.replace("http", "ws")
+    url = f"{address}/_aws/execute-api/{stage.ids['Live']}/live?ticket={ticket}"
+    with connect(url, proxy=None, open_timeout=None):
+        assert len(table.list_connections(GRAHAMS.uuid)) == 1
+        with pytest.raises(InvalidStatus), connect(url, proxy=None, open_timeout=None):
+            pass
+    eventually(lambda: None if table.list_connections(GRAHAMS.uuid) else True)
 
 
 def test_without_its_statement_a_function_is_denied(stage: Stage) -> None:
