@@ -96,7 +96,8 @@ def test_the_table_has_its_keys_indexes_and_stream(stage: Stage) -> None:
 
 
 def test_the_stream_is_mapped_with_filter_retries_and_destination(stage: Stage) -> None:
-    wanted, of_hints = stage.template.stream_mappings()
+    by_function = {each.function: each for each in stage.template.stream_mappings()}
+    wanted, of_hints = by_function["UpdateMessageGroups"], by_function["SendHints"]
     found = stage.aws.client("lambda").list_event_source_mappings()["EventSourceMappings"]
     mapping, hints = (
         next(m for m in found if m["FunctionArn"].endswith(f":{stage.ids[each.function]}"))
