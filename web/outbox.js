@@ -133,7 +133,8 @@ export class Outbox extends EventTarget {
     for (const { message_uuid } of this.entries) {
       // Another tab may have sent or changed it meanwhile.
       const entry = this.#entries.get(message_uuid);
-      if (!entry || this.#stopped || entry.state === "refused" || entry.state === "expired") continue;
+      if (!entry || this.#stopped || entry.state === "refused" || entry.state === "expired")
+        continue;
       const to = entry.message_group_uuid ?? entry.handle;
       // A message group keeps its order, and the others do not wait for it.
       if (waiting.has(to)) continue;

@@ -119,10 +119,7 @@ export class Session extends EventTarget {
   }
 
   #save() {
-    sessionStorage.setItem(
-      KEY,
-      JSON.stringify({ refresh_token: this.#refreshToken, me: this.me }),
-    );
+    sessionStorage.setItem(KEY, JSON.stringify({ refresh_token: this.#refreshToken, me: this.me }));
   }
 
   #hear(message) {

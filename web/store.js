@@ -176,16 +176,17 @@ export class Store extends EventTarget {
     messages.status = "loading";
     this.#changed();
     const unreadCount = this.#groups.get(uuid)?.unread_count;
-    messages.status = await this.#try(async () => {
-      try {
-        // Nothing is shown without the mark up to which it is read.
-        await Promise.all([this.#readGroup(uuid), messages.load(unreadCount)]);
-        return "ready";
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return "not_found";
-        throw error;
-      }
-    }) ?? "failed";
+    messages.status =
+      (await this.#try(async () => {
+        try {
+          // Nothing is shown without the mark up to which it is read.
+          await Promise.all([this.#readGroup(uuid), messages.load(unreadCount)]);
+          return "ready";
+        } catch (error) {
+          if (error instanceof ApiError && error.status === 404) return "not_found";
+          throw error;
+        }
+      })) ?? "failed";
     this.#settle(messages);
     this.#changed();
   }

@@ -57,7 +57,10 @@ export function bareHandle(text) {
 export function initials(name) {
   const words = name.trim().split(/\s+/u);
   const letters = words.length > 1 ? [words[0], words.at(-1)] : words;
-  return letters.map((word) => firstCharacter(word)).join("").toUpperCase();
+  return letters
+    .map((word) => firstCharacter(word))
+    .join("")
+    .toUpperCase();
 }
 
 function firstCharacter(word) {

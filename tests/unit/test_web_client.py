@@ -21,7 +21,10 @@ def imports(module: Path) -> list[str]:
 
 
 def test_all_that_a_browser_loads_is_small() -> None:
-    loaded = [path for path in FILES if path.suffix != ".txt"]  # licence and hashes
+    named = re.findall(r'(?:href|src)="/([^"]+)"', PAGE)
+    drawn = {path for path in FILES if path.suffix == ".svg"}
+    loaded = {WEB / "index.html", *drawn, *(WEB / name for name in named if name != "config.json")}
+    assert loaded > set(MODULES)
     assert sum(len(gzip.compress(path.read_bytes())) for path in loaded) <= MOST_BYTES
 
 

@@ -46,10 +46,12 @@ export class AccountForm extends FormView {
   whereTheCodeIs() {
     const { email, isLocal } = this.props;
     return html`<p class="lead">
-      ${isLocal
-        ? html`No mail is sent on this machine: the code for <b>${email}</b> is printed in the
-            terminal where <code>make run</code> runs.`
-        : html`If this is your address, a code was sent to <b>${email}</b>.`}
+      ${
+        isLocal
+          ? html`No mail is sent on this machine: the code for <b>${email}</b> is printed in the
+              terminal where <code>make run</code> runs.`
+          : html`If this is your address, a code was sent to <b>${email}</b>.`
+      }
     </p>`;
   }
 }

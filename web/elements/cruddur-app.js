@@ -55,7 +55,8 @@ class CruddurApp extends View {
   #start = async () => {
     this.#show("starting");
     try {
-      if (!isSecureContext) throw new Error("This page works at https addresses, and at localhost.");
+      if (!isSecureContext)
+        throw new Error("This page works at https addresses, and at localhost.");
       this.#config = await loadConfig();
       this.#cognito = new Cognito(this.#config);
       const session = await Session.resume(this.#cognito);

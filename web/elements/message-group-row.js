@@ -37,7 +37,9 @@ class MessageGroupRow extends View {
         href="/messages/${group.uuid}"
         aria-current=${isOpen ? "page" : nothing}
       >
-        <person-avatar .props=${{ handle: group.handle, display_name: group.display_name }}></person-avatar>
+        <person-avatar
+          .props=${{ handle: group.handle, display_name: group.display_name }}
+        ></person-avatar>
         <span class="line">
           <bdi class="name">${group.display_name}</bdi>
           <time-ago .props=${{ at: group.created_at }}></time-ago>
@@ -56,7 +58,8 @@ class MessageGroupRow extends View {
 /** The number of unread messages; a dot for a group that is only marked. */
 function badge({ unread_count: count, muted }) {
   const kind = muted ? "badge quiet" : "badge";
-  if (!count) return html`<span class="${kind} dot"><span class="visually-hidden">Unread</span></span>`;
+  if (!count)
+    return html`<span class="${kind} dot"><span class="visually-hidden">Unread</span></span>`;
   const text = count >= MOST ? "99+" : count;
   return html`<span class=${kind}>${text}<span class="visually-hidden"> unread</span></span>`;
 }

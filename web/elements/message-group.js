@@ -11,13 +11,15 @@ import "./person-avatar.js";
 export function groupHeader({ handle, display_name }, options = nothing) {
   return html`<header class="bar">
     <a class="icon-button back" href="/messages" aria-label="Back to messages">${back}</a>
-    ${handle
-      ? html`<person-avatar .props=${{ handle, display_name }}></person-avatar>
-          <div class="names">
-            <h1><bdi>${display_name}</bdi></h1>
-            <p>@${handle}</p>
-          </div>`
-      : html`<div class="names skeleton-names" aria-hidden="true"></div>`}
+    ${
+      handle
+        ? html`<person-avatar .props=${{ handle, display_name }}></person-avatar>
+            <div class="names">
+              <h1><bdi>${display_name}</bdi></h1>
+              <p>@${handle}</p>
+            </div>`
+        : html`<div class="names skeleton-names" aria-hidden="true"></div>`
+    }
     ${options}
   </header>`;
 }
@@ -48,18 +50,22 @@ class MessageGroup extends View {
         group ?? {},
         options ? html`<options-menu .props=${options}></options-menu>` : nothing,
       )}
-      ${messages?.status === "failed"
-        ? this.#failed()
-        : html`<message-list
-            .props=${{ store, group, messages }}
-            @edit=${({ detail }) => this.querySelector("message-composer").edit(detail)}
-          ></message-list>`}
-      ${group
-        ? html`<message-composer
-            .props=${{ store, to: group }}
-            @sent=${() => this.querySelector("message-list")?.showNewest()}
-          ></message-composer>`
-        : html`<div class="composer-place"></div>`}
+      ${
+        messages?.status === "failed"
+          ? this.#failed()
+          : html`<message-list
+              .props=${{ store, group, messages }}
+              @edit=${({ detail }) => this.querySelector("message-composer").edit(detail)}
+            ></message-list>`
+      }
+      ${
+        group
+          ? html`<message-composer
+              .props=${{ store, to: group }}
+              @sent=${() => this.querySelector("message-list")?.showNewest()}
+            ></message-composer>`
+          : html`<div class="composer-place"></div>`
+      }
     `;
   }
 

@@ -32,9 +32,12 @@ class MessageGroups extends View {
         ${repeat(
           groups,
           (group) => group.uuid,
-          (group) => html`<li>
-            <message-group-row .props=${{ store, group, isOpen: group.uuid === open }}></message-group-row>
-          </li>`,
+          (group) =>
+            html`<li>
+              <message-group-row
+                .props=${{ store, group, isOpen: group.uuid === open }}
+              ></message-group-row>
+            </li>`,
         )}
         ${store.hasMoreGroups ? html`<li class="skeleton" aria-hidden="true"></li>` : nothing}
       </ul>`;

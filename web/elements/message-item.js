@@ -23,8 +23,10 @@ class MessageItem extends View {
     const { sender, message, created_at, state, entry } = this.props;
     return html`<span class="visually-hidden">${sender}:</span>
       <div class="bubble ${isEmoji(message) ? "emoji" : ""}" dir="auto">
-        <span class="message-text">${parts(message).map(part)}</span><span class="meta"
-          ><time dir="auto" datetime=${created_at} title=${fullTime(created_at)}>${timeOfDay(created_at)}</time
+        <span class="message-text">${parts(message).map(part)}</span
+        ><span class="meta"
+          ><time dir="auto" datetime=${created_at} title=${fullTime(created_at)}
+            >${timeOfDay(created_at)}</time
           >${state ? icon(state) : nothing}</span
         >
       </div>
@@ -66,7 +68,9 @@ class MessageItem extends View {
 
 function part(piece) {
   if (typeof piece === "string") return piece;
-  return html`<a href=${piece.href} target="_blank" rel="noopener noreferrer nofollow">${piece.text}</a>`;
+  return html`<a href=${piece.href} target="_blank" rel="noopener noreferrer nofollow"
+    >${piece.text}</a
+  >`;
 }
 
 function icon(state) {

@@ -92,7 +92,8 @@ class MessageList extends View {
 
   #top(hasOlder) {
     const { group } = this.props;
-    if (!this.#isReady || hasOlder) return html`<span class="spinner" role="img" aria-label="Loading"></span>`;
+    if (!this.#isReady || hasOlder)
+      return html`<span class="spinner" role="img" aria-label="Loading"></span>`;
     const { handle, display_name } = group;
     return html`<div class="beginning">
       <person-avatar .props=${{ handle, display_name }}></person-avatar>
@@ -115,7 +116,9 @@ class MessageList extends View {
       data-created-at=${created_at}
       data-state=${state ?? "received"}
     >
-      <message-item .props=${{ sender, message, created_at, state, entry, outbox: store.outbox }}></message-item>
+      <message-item
+        .props=${{ sender, message, created_at, state, entry, outbox: store.outbox }}
+      ></message-item>
     </li>`;
   }
 
@@ -161,7 +164,9 @@ class MessageList extends View {
       const divider = scroller.querySelector(".new-divider");
       scroller.scrollTop = scroller.scrollHeight;
       // As much that is unread as fits, from its beginning.
-      const above = divider ? scroller.getBoundingClientRect().top - divider.getBoundingClientRect().top : 0;
+      const above = divider
+        ? scroller.getBoundingClientRect().top - divider.getBoundingClientRect().top
+        : 0;
       if (above > 0) scroller.scrollTop -= above + 24;
       this.#isFollowing = this.#fromTheEnd < NEAR_THE_END;
     } else if (this.#isFollowing) {

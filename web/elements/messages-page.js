@@ -42,7 +42,8 @@ class MessagesPage extends View {
 
   /** Where one page is shown at a time, what had the focus may be gone. */
   #keepFocus(left) {
-    if (document.activeElement?.checkVisibility() && document.activeElement !== document.body) return;
+    if (document.activeElement?.checkVisibility() && document.activeElement !== document.body)
+      return;
     const link = this.querySelector(`a.row[href="/messages/${left}"]`);
     const place = link?.checkVisibility() ? link : this.querySelector("main");
     place.focus({ preventScroll: true });

@@ -38,9 +38,11 @@ class NewMessageGroup extends View {
         .props=${{ store, group: person ?? undefined, isNew: true }}
         @edit=${({ detail }) => this.querySelector("message-composer").edit(detail)}
       ></message-list>
-      ${person
-        ? html`<message-composer .props=${{ store, to: person }}></message-composer>`
-        : html`<div class="composer-place"></div>`}
+      ${
+        person
+          ? html`<message-composer .props=${{ store, to: person }}></message-composer>`
+          : html`<div class="composer-place"></div>`
+      }
     `;
   }
 
@@ -54,9 +56,11 @@ class NewMessageGroup extends View {
     return html`<div class="empty">
       <h1><span role="alert">${words[this.#problem]}</span></h1>
       <p>
-        ${this.#problem === "failed"
-          ? html`<button type="button" @click=${this.#find}>Try again</button>`
-          : html`<a class="button" href="/messages/new">Write to someone else</a>`}
+        ${
+          this.#problem === "failed"
+            ? html`<button type="button" @click=${this.#find}>Try again</button>`
+            : html`<a class="button" href="/messages/new">Write to someone else</a>`
+        }
       </p>
     </div>`;
   }

@@ -19,10 +19,18 @@ class OptionsMenu extends View {
       <button type="button" class="icon-button" aria-label=${label} popovertarget=${this.#id}>
         ${face}
       </button>
-      <div id=${this.#id} class="menu" popover role="group" aria-label=${label} @toggle=${this.#place}>
+      <div
+        id=${this.#id}
+        class="menu"
+        popover
+        role="group"
+        aria-label=${label}
+        @toggle=${this.#place}
+      >
         ${content}
         ${items.map(
-          (item) => html`<button type="button" @click=${() => this.#run(item)}>${item.text}</button>`,
+          (item) =>
+            html`<button type="button" @click=${() => this.#run(item)}>${item.text}</button>`,
         )}
       </div>
     `;

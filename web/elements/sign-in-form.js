@@ -30,7 +30,8 @@ class SignInForm extends AccountForm {
     try {
       await signIn(email.trim(), password);
     } catch (error) {
-      if (!(error instanceof CognitoError && error.code === "UserNotConfirmedException")) throw error;
+      if (!(error instanceof CognitoError && error.code === "UserNotConfirmedException"))
+        throw error;
       go("confirm", { email: email.trim(), password });
     }
   }

@@ -31,9 +31,11 @@ class SignInPage extends View {
       <p class="brand">${mark}<span>Cruddur Messages</span></p>
       ${this.#step === "sign_in" && config.people.length ? this.#people(config.people) : nothing}
       <div class="card">
-        ${why === "expired"
-          ? html`<p class="note" role="status">Your session has ended. Sign in again.</p>`
-          : nothing}
+        ${
+          why === "expired"
+            ? html`<p class="note" role="status">Your session has ended. Sign in again.</p>`
+            : nothing
+        }
         ${this.#form(shared)}
       </div>
     </main>`;
@@ -51,7 +53,9 @@ class SignInPage extends View {
         return html`<new-password-form .props=${props}></new-password-form>`;
       default:
         // Where people are offered with one click, nobody has to type.
-        return html`<sign-in-form .props=${{ ...props, takesFocus: !props.isLocal }}></sign-in-form>`;
+        return html`<sign-in-form
+          .props=${{ ...props, takesFocus: !props.isLocal }}
+        ></sign-in-form>`;
     }
   }
 
@@ -61,17 +65,18 @@ class SignInPage extends View {
       <p class="lead">One click signs you in. In a private window you can be somebody else.</p>
       <ul>
         ${people.map(
-          (person) => html`<li>
-            <button
-              type="button"
-              ?disabled=${Boolean(this.#busyWith)}
-              aria-busy=${String(this.#busyWith === person.handle)}
-              @click=${() => this.#signInAs(person)}
-            >
-              <person-avatar .props=${person}></person-avatar>
-              <span><span class="visually-hidden">Sign in as </span>${person.display_name}</span>
-            </button>
-          </li>`,
+          (person) =>
+            html`<li>
+              <button
+                type="button"
+                ?disabled=${Boolean(this.#busyWith)}
+                aria-busy=${String(this.#busyWith === person.handle)}
+                @click=${() => this.#signInAs(person)}
+              >
+                <person-avatar .props=${person}></person-avatar>
+                <span><span class="visually-hidden">Sign in as </span>${person.display_name}</span>
+              </button>
+            </li>`,
         )}
       </ul>
       ${this.#error && html`<p class="error" role="alert">${this.#error}</p>`}
