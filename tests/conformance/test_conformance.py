@@ -1,10 +1,15 @@
 """What every deployment, and every other implementation of the contract, has to do."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
 import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import ClientConnection, connect
 
 from tests.conformance.conftest import Person
 from tests.contract import contract
@@ -207,3 +212,50 @@ def test_too_large(one: Person, group: str) -> None:
     """A body over 10 MB ends at the gateway."""
     answer = one.post(MESSAGES, message_group_uuid=group, message="x" * 11 * 1024 * 1024)
     assert answer.status_code == 413
+
+
+def live_url(person: Person, **other: str) -> str:
+    """Where the person's next connection is opened, or one with another ticket."""
+    answer = person.post("/api/live")
+    assert answer.status_code == 201
+    body = answer.json()
+    return f"{body['url']}?{urlencode({'ticket': body['ticket'], **other})}"
+
+
+def told(socket: ClientConnection, **wanted: str) -> bool:
+    """Whether a client is told this, whatever else it is told before."""
+    while True:
+        hint = json.loads(socket.recv(timeout=60))
+        if hint.items() >= wanted.items():
+            return True
+
+
+def test_hints(one: Person, other: Person, group: str) -> None:
+    """Who is connected is told of messages, marks and what the other has read, and gets pongs."""
+    for reader in (one, other):
+        reader.patch("/api/me", read_receipts=True)
+    with connect(live_url(one)) as mine, connect(live_url(other)) as theirs:
+        sent = one.post(MESSAGES, message_group_uuid=group, message="?").json()
+        for socket in (mine, theirs):
+            assert told(socket, type="message_group", uuid=group, message_uuid=sent["uuid"])
+        read = {"created_at": sent["created_at"], "uuid": sent["uuid"]}
+        other.patch(f"{GROUPS}/{group}", read_up_to=read)
+        assert told(theirs, type="marks", uuid=group)
+        assert told(mine, type="receipt", uuid=group, message_uuid=sent["uuid"])
+        mine.send('{"type": "ping"}')
+        assert told(mine, type="pong")
+
+
+def test_tickets(one: Person) -> None:
+    """A ticket opens one connection, once; a token opens none; an eleventh ends the first."""
+    url = live_url(one)
+    token = one.client.headers["Authorization"].removeprefix("Bearer ")
+    with ExitStack() as open_ones:
+        first = open_ones.enter_context(connect(url))
+        for wrong in (url, live_url(one, ticket="wrong"), live_url(one, ticket=token)):
+            with pytest.raises(InvalidStatus) as refused, connect(wrong):
+                pass
+            assert refused.value.response.status_code in {401, 403}
+        for _ in range(10):
+            open_ones.enter_context(connect(live_url(one)))
+        assert told(first, type="closing", reason="replaced")
