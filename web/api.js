@@ -84,8 +84,7 @@ export class Api {
   }
 
   async #body(method, path, body) {
-    const answer = await this.#request(method, path, body);
-    return answer.json();
+    return content(await this.#request(method, path, body));
   }
 
   async #page(path) {
@@ -93,7 +92,7 @@ export class Api {
     const links = answer.headers.get("link") ?? "";
     const found = links.matchAll(/<([^>]*)>;\s*rel="(\w+)"/g);
     const relations = Object.fromEntries([...found].map(([, target, name]) => [name, target]));
-    return { rows: await answer.json(), ...relations };
+    return { rows: await content(answer), ...relations };
   }
 
   async #request(method, path, body) {
@@ -123,5 +122,14 @@ export class Api {
     } catch (cause) {
       throw new UnreachableError(cause);
     }
+  }
+}
+
+/** What an answer says; a connection that is cut in the middle of it is no answer. */
+async function content(answer) {
+  try {
+    return await answer.json();
+  } catch (cause) {
+    throw new UnreachableError(cause);
   }
 }
