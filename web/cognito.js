@@ -25,7 +25,6 @@ export class PasswordRequiredError extends Error {
 export class Cognito {
   #config;
 
-  /** @param {import("./config.js").Config} config */
   constructor(config) {
     this.#config = config;
   }
