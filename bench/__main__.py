@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench import cold_start, growth, local_cloud, moves, simulation, summary, warm
+from bench import cold_start, growth, hints, local_cloud, moves, simulation, summary, warm
 from bench.artifact import BUILT
 from local.settings import ROOT
 
@@ -38,6 +38,8 @@ def main() -> None:
         print(f"\n## E\n\n{moves.report(carried, lags)}", flush=True)
         grown = growth.measure(scene.running)
         print(f"\n## Growth\n\n{growth.report(grown)}", flush=True)
+    told = hints.measure()
+    print(f"\n## Hints\n\n{hints.report(told)}", flush=True)
     cloud = local_cloud.measure()
     print(f"\n## Local cloud\n\n{local_cloud.report(cloud)}", flush=True)
     simulated = simulation.simulate_all()
@@ -48,6 +50,7 @@ def main() -> None:
         "E": carried,
         "lag": lags,
         "growth": grown,
+        "hints": told,
         "local cloud": cloud,
         "simulation": simulated,
     }

@@ -11,7 +11,7 @@ import json
 import secrets
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -95,7 +95,8 @@ class WebSocketApi:
             del self._open[connection.id]
         if code != _SERVER_STOPS:
             more = {"disconnectStatusCode": code, "disconnectReason": ""}
-            await self._call("$disconnect", connection, "DISCONNECT", more)
+            # Nobody waits for it: the gateway does not, and a server that stops cannot.
+            self._call("$disconnect", connection, "DISCONNECT", more)
 
     def before(self, otherwise: Handler | None) -> Handler:
         """Answer what functions ask of connections; everything else is for `otherwise`."""
@@ -147,18 +148,21 @@ class WebSocketApi:
             return "$default"
         return key if isinstance(key, str) and key in self._settings.routes else "$default"
 
-    async def _call(
+    def _call(
         self,
         route: str,
         connection: _Connection,
         event_type: str,
         more: dict[str, Any],
         **parts: Any,
-    ) -> Result | None:
-        """Call the function of a route; None where there is no such route."""
+    ) -> Awaitable[Result | None]:
+        """Begin to call the function of a route; None where there is no such route."""
+        loop = asyncio.get_running_loop()
         function = self._settings.routes.get(route)
         if function is None:
-            return None
+            nothing = loop.create_future()
+            nothing.set_result(None)
+            return nothing
         now = time.time()
         event = {
             "requestContext": {
@@ -180,7 +184,7 @@ class WebSocketApi:
             "isBase64Encoded": False,
             **parts,
         }
-        return await asyncio.to_thread(self._invoke, function, event)
+        return loop.run_in_executor(None, self._invoke, function, event)
 
     def _manage(self, request: Request, connection_id: str, body: bytes) -> Response:
         if not request.headers.get("authorization", "").startswith(_SIGNED):
