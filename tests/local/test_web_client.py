@@ -54,9 +54,10 @@ def test_one_click_signs_in_who_is_offered(cloud: RunningCloud, pages: httpx.Cli
 def test_a_page_may_connect_to_its_stack_and_nowhere_else(
     cloud: RunningCloud, pages: httpx.Client
 ) -> None:
+    socket = cloud.stack["ApiUrl"].replace("http:", "ws:")
     for path in ("/", "/app.js", "/config.json", "/styles/base.css"):
         policy = pages.get(path).headers["content-security-policy"]
-        assert f"connect-src 'self' {cloud.stack['EndpointUrl']};" in policy
+        assert f"connect-src 'self' {socket} {cloud.stack['EndpointUrl']};" in policy
         assert "script-src 'self';" in policy
         assert "frame-ancestors 'none'" in policy
 
