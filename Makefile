@@ -68,6 +68,11 @@ bench: setup ## measure cold and warm starts, the stream, growth; tables, and pl
 	@bin/python -m bench
 	@.build/plots/bin/python bench/plots.py .build/results/results.json .build/results
 
+.PHONY: load
+load: setup ## two hundred people at once on the local cloud; then look through everything
+	@bin/setup plots load
+	@bin/python -m bench.load
+
 .PHONY: lint
 lint: setup ## check format, lint, types and the template
 	$(BIN)/ruff format --check .

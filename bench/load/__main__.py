@@ -1,0 +1,157 @@
+"""`make load`: people sign up, use the local cloud at rising rates, and all is looked through.
+
+Exit status 1 when anything is wrong afterwards. Of errors under load it only says how many: a
+request that gets 503 may be repeated, and what was not accepted may be there or not.
+"""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from bench.figures import table
+from bench.load.verification import Journal, verify
+from cruddur_client import Client
+from local.settings import ROOT
+
+PEOPLE = 200
+RESULTS = ROOT / ".build" / "results"
+_PASSWORD = "Tide-and-ocean"
+_SHOWN = ("Name", "Request Count", "Failure Count", "Requests/s", "50%", "95%", "99%")
+
+
+def main() -> int:
+    """Measure, print a table, draw, and look through everything."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="load") as folder, started(Path(folder)) as stack:
+        people = sign_up(stack)
+        print(f"{len(people)} people have signed up", flush=True)
+        journal = Path(folder) / "journal"
+        load(stack["ApiUrl"], people, journal)
+        with (RESULTS / "load_stats.csv").open() as file:
+            print(
+                table(
+                    _SHOWN, [[_short(row[name]) for name in _SHOWN] for row in csv.DictReader(file)]
+                )
+            )
+        read = Journal.read(journal)
+        url = stack["ApiUrl"]
+        verified = verify(lambda token: Client(url, token), people, read)
+    print(f"hints: {dict(read.hints)}")
+    print(
+        f"{verified.messages} accepted messages, {verified.rows} rows of lists and"
+        f" {verified.marks} marks were looked at; {len(verified.faults)} are wrong"
+    )
+    for fault in verified.faults[:20]:
+        print(f"  {fault}")
+    return 1 if verified.faults else 0
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[dict[str, Any]]:
+    """The local cloud with stores of its own, until the end; yield its stack.json."""
+    state = folder / "state"
+    environment = {**os.environ, "LOCAL_STATE": str(state)}
+    environment |= dict.fromkeys(("PORT", "AWS_PORT", "POSTGRES_PORT"), "0")
+    with (folder / "log").open("w") as log:
+        running = subprocess.Popen(
+            [ROOT / "bin" / "python", "-m", "local"], env=environment, stdout=log, stderr=log
+        )
+        try:
+            while not (state / "stack.json").exists():
+                if running.poll() is not None:
+                    raise SystemExit("the local cloud did not start")
+                time.sleep(0.2)
+            yield json.loads((state / "stack.json").read_text())
+        finally:
+            running.send_signal(signal.SIGINT)
+            running.wait()
+
+
+def _short(figure: str) -> str:
+    return f"{float(figure):.1f}" if "." in figure else figure
+
+
+def sign_up(stack: dict[str, Any]) -> list[dict[str, str]]:
+    """Let people sign up and sign in; return their handles and tokens."""
+    cognito = boto3.client(
+        "cognito-idp",
+        endpoint_url=stack["EndpointUrl"],
+        region_name=stack["Region"],
+        aws_access_key_id=stack["AccessKeyId"],
+        aws_secret_access_key=stack["SecretAccessKey"],
+    )
+    client = {"ClientId": stack["UserPoolClientId"]}
+
+    def person(number: int) -> dict[str, str]:
+        handle = f"person{number}"
+        email = f"{handle}@example.com"
+        attributes = {"email": email, "preferred_username": handle, "name": handle.title()}
+        cognito.sign_up(
+            **client,
+            Username=email,
+            Password=_PASSWORD,
+            UserAttributes=[{"Name": name, "Value": text} for name, text in attributes.items()],
+        )
+        cognito.admin_confirm_sign_up(UserPoolId=stack["UserPoolId"], Username=email)
+        answer = cognito.initiate_auth(
+            **client,
+            AuthFlow="USER_PASSWORD_AUTH",
+            AuthParameters={"USERNAME": email, "PASSWORD": _PASSWORD},
+        )
+        return {"handle": handle, "token": answer["AuthenticationResult"]["AccessToken"]}
+
+    with ThreadPoolExecutor(4) as executor:
+        return list(executor.map(person, range(PEOPLE)))
+
+
+def load(url: str, people: list[dict[str, str]], journal: Path) -> None:
+    """Let locust play these people, draw what it measured."""
+    names = journal.with_name("people.json")
+    names.write_text(json.dumps(people))
+    subprocess.run(
+        [
+            *(
+                ROOT / ".build" / "load" / "bin" / "locust",
+                "--headless",
+                "--only-summary",
+                "--loglevel",
+                "WARNING",
+            ),
+            *("--locustfile", ROOT / "bench" / "load" / "locustfile.py", "--host", url),
+            *("--csv", RESULTS / "load", "--exit-code-on-error", "0", "--stop-timeout", "40"),
+        ],
+        env={
+            **os.environ,
+            "PEOPLE": str(names),
+            "JOURNAL": str(journal),
+            "STEP_SECONDS": os.environ.get("STEP_SECONDS", "30"),
+            "NO_PROXY": "*",
+        },
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    subprocess.run(
+        [
+            ROOT / ".build" / "plots" / "bin" / "python",
+            ROOT / "bench" / "load" / "plot.py",
+            RESULTS / "load_stats_history.csv",
+            RESULTS,
+        ],
+        check=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
