@@ -1,6 +1,7 @@
 """HTTP from this process: uvicorn serves a plain function, each call of it in a thread."""
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -16,10 +17,20 @@ from starlette.websockets import WebSocket
 from sam_offline.console import say
 from sam_offline.doors import Door
 
-__all__ = ["Handler", "HttpServer", "SocketHandler", "message", "too_large", "too_late"]
+__all__ = [
+    "MAX_MESSAGE",
+    "Handler",
+    "HttpServer",
+    "SocketHandler",
+    "message",
+    "too_large",
+    "too_late",
+]
 
 _THREADS = 64
 _MAX_BODY = 10 * 1024 * 1024
+# Of a WebSocket, in either direction.
+MAX_MESSAGE = 128 * 1024
 _GOODBYE_SECONDS = 2
 
 Handler = Callable[[Request, bytes], Response]
@@ -45,7 +56,8 @@ class HttpServer:
     """Serves a handler on bound sockets from its own thread until `stop`.
 
     Only whom `door` lets in gets to the handler, and with a body of at most 10 MB. After `limit`
-    seconds a caller gets 503. WebSockets are for `sockets`, where that is given.
+    seconds a caller gets 503. WebSockets are for `sockets`, where that is given; one that sends a
+    message of more than 128 KB is closed.
     """
 
     def __init__(
@@ -72,9 +84,11 @@ class HttpServer:
             lifespan="off",
             timeout_graceful_shutdown=_GOODBYE_SECONDS,
             ws="websockets-sansio" if sockets else "none",
+            ws_max_size=MAX_MESSAGE,
             ws_ping_interval=None,  # the gateway sends none
             ws_per_message_deflate=False,
         )
+        logging.getLogger("uvicorn.error").addFilter(_is_ours_to_mend)
         self._server = uvicorn.Server(config)
         self._listeners = listeners
         # Not the main thread: there uvicorn would take the signals.
@@ -134,3 +148,8 @@ class HttpServer:
         except Exception as error:  # noqa: BLE001 - a caller gets an answer whatever happens
             say(f"local: {request.method} {request.scope['path']} failed: {error!r}")
             return message(500, "Internal Server Error")
+
+
+def _is_ours_to_mend(record: logging.LogRecord) -> bool:
+    """Leave out what uvicorn logs as errors when a WebSocket is refused, or sends no UTF-8."""
+    return not record.msg.startswith(("ASGI callable returned without", "Invalid UTF-8"))

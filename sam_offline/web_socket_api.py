@@ -23,7 +23,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from sam_offline.functions import Result
 from sam_offline.ministack import CREDENTIALS
-from sam_offline.server import Handler, message
+from sam_offline.server import MAX_MESSAGE, Handler, message, too_large
 from sam_offline.stack import WebSocket as Settings
 from sam_offline.template import ACCOUNT
 
@@ -33,10 +33,16 @@ __all__ = ["WebSocketApi"]
 _IDLE_SECONDS = 600.0
 _LIFETIME_SECONDS = 7200.0
 
-_SEND_SECONDS = 5.0
+# How long something that is sent may wait for a client that does not read.
+_UNREAD_SECONDS = 0.2
 
 _GOING_AWAY = 1001
+_LOST = 1006
 _SERVER_STOPS = 1012
+_ERRORS = {
+    HTTPStatus.GONE: "GoneException",
+    HTTPStatus.TOO_MANY_REQUESTS: "LimitExceededException",
+}
 _SIGNED = f"AWS4-HMAC-SHA256 Credential={CREDENTIALS['AWS_ACCESS_KEY_ID']}/"
 
 
@@ -76,23 +82,11 @@ class WebSocketApi:
         self._loop = asyncio.get_running_loop()
         connection = _Connection(socket=socket)
         status = await self._let_in(connection)
-        if not HTTPStatus(status).is_success:
+        if not 200 <= status < 300:  # noqa: PLR2004 - 2xx
             await socket.send_denial_response(Response(status_code=status))
             return
-        await socket.accept()
-        self._open[connection.id] = connection
-        code = _GOING_AWAY
-        try:
-            async with asyncio.timeout(_LIFETIME_SECONDS):
-                async with asyncio.timeout(self._idle_seconds) as connection.idle:
-                    while True:
-                        await self._receive(connection)
-        except WebSocketDisconnect as end:
-            code = end.code
-        except TimeoutError:
-            await socket.close(code, "Going away")
-        finally:
-            del self._open[connection.id]
+        is_open = await self._tell(socket.accept()) == HTTPStatus.OK
+        code = await self._listen(connection) if is_open else _LOST
         if code != _SERVER_STOPS:
             more = {"disconnectStatusCode": code, "disconnectReason": ""}
             # Nobody waits for it: the gateway does not, and a server that stops cannot.
@@ -105,6 +99,8 @@ class WebSocketApi:
         def answer(request: Request, body: bytes) -> Response:
             path: str = request.scope["path"]
             if path.startswith(prefix):
+                if len(body) > MAX_MESSAGE:
+                    return too_large()
                 return self._manage(request, path.removeprefix(prefix), body)
             return otherwise(request, body) if otherwise else message(404, "Not Found")
 
@@ -119,8 +115,26 @@ class WebSocketApi:
         result = await self._call("$connect", connection, "CONNECT", {}, **parts)
         if result is None:
             return HTTPStatus.OK
-        answer = {} if result.failed else result.payload
-        return int(answer.get("statusCode", HTTPStatus.BAD_GATEWAY))
+        try:
+            return HTTPStatus.BAD_GATEWAY if result.failed else int(result.payload["statusCode"])
+        except (KeyError, TypeError, ValueError):  # it is no answer
+            return HTTPStatus.BAD_GATEWAY
+
+    async def _listen(self, connection: _Connection) -> int:
+        """Take what the client sends until the connection ends; the code with which it does."""
+        self._open[connection.id] = connection
+        try:
+            async with asyncio.timeout(_LIFETIME_SECONDS):
+                async with asyncio.timeout(self._idle_seconds) as connection.idle:
+                    while True:
+                        await self._receive(connection)
+        except WebSocketDisconnect as end:
+            return end.code
+        except TimeoutError:
+            await self._tell(connection.socket.close(_GOING_AWAY, "Going away"))
+            return _GOING_AWAY
+        finally:
+            del self._open[connection.id]
 
     async def _receive(self, connection: _Connection) -> None:
         message = await connection.socket.receive()
@@ -139,14 +153,16 @@ class WebSocketApi:
         if result is None or result.failed:
             text = "Forbidden" if result is None else "Internal server error"
             names = {"message": text, "connectionId": connection.id, "requestId": request_id}
-            await connection.socket.send_text(json.dumps(names))
+            await self._tell(connection.socket.send_text(json.dumps(names)))
 
     def _route_of(self, body: str) -> str:
         try:
             key = json.loads(body)[self._settings.selected_by]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             return "$default"
-        return key if isinstance(key, str) and key in self._settings.routes else "$default"
+        # Those that begin with a dollar are the gateway's to call.
+        is_route = isinstance(key, str) and key in self._settings.routes and key[:1] != "$"
+        return key if is_route else "$default"
 
     def _call(
         self,
@@ -191,12 +207,12 @@ class WebSocketApi:
             return message(403, "Missing Authentication Token")
         connection = self._open.get(connection_id)
         if connection is None:
-            return _gone()
+            return _refusal(HTTPStatus.GONE)
         match request.method:
             case "POST":
-                return self._done(self._send(connection, body.decode()), 200)
+                return self._done(self._send(connection, body.decode()))
             case "DELETE":
-                return self._done(connection.socket.close(1000, "Connection Closed Normally"), 204)
+                return self._done(self._close(connection))
             case "GET":
                 times = {
                     "connectedAt": connection.connected_at,
@@ -208,20 +224,40 @@ class WebSocketApi:
                 return JSONResponse({**shown, "identity": self._identity(connection)})
         return message(403, "Missing Authentication Token")
 
-    async def _send(self, connection: _Connection, text: str) -> None:
-        connection.touch(self._idle_seconds)
-        await connection.socket.send_text(text)
+    async def _send(self, connection: _Connection, text: str) -> HTTPStatus:
+        status = await self._tell(connection.socket.send_text(text))
+        if status == HTTPStatus.OK:
+            connection.touch(self._idle_seconds)
+        return status
 
-    def _done(self, work: Coroutine[Any, Any, None], status: int) -> Response:
+    async def _close(self, connection: _Connection) -> HTTPStatus:
+        status = await self._tell(connection.socket.close(1000, "Connection Closed Normally"))
+        if status == HTTPStatus.TOO_MANY_REQUESTS:  # it does not read: end it all the same
+            connection.touch(0)
+        return HTTPStatus.GONE if status == HTTPStatus.GONE else HTTPStatus.NO_CONTENT
+
+    @staticmethod
+    async def _tell(telling: Awaitable[None]) -> HTTPStatus:
+        """Tell a client something; what a function gets that has asked for it."""
+        try:
+            async with asyncio.timeout(_UNREAD_SECONDS):
+                await telling
+        except TimeoutError:  # its buffer is full
+            return HTTPStatus.TOO_MANY_REQUESTS
+        except (OSError, RuntimeError, WebSocketDisconnect):  # it was closed a moment ago
+            return HTTPStatus.GONE
+        return HTTPStatus.OK
+
+    def _done(self, work: Coroutine[Any, Any, HTTPStatus]) -> Response:
         """Let the connection's own thread do the work."""
         assert self._loop  # noqa: S101 - a connection has been served
         try:
-            asyncio.run_coroutine_threadsafe(work, self._loop).result(_SEND_SECONDS)
-        except TimeoutError:
-            return message(429, "The client does not read")
-        except (RuntimeError, WebSocketDisconnect):  # it was closed a moment ago
-            return _gone()
-        return Response(status_code=status)
+            status = asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        except RuntimeError:  # that thread has ended
+            status = HTTPStatus.GONE
+        if status.is_success:
+            return Response(status_code=status)
+        return _refusal(status)
 
     @staticmethod
     def _identity(connection: _Connection) -> dict[str, str]:
@@ -230,5 +266,5 @@ class WebSocketApi:
         return {"sourceIp": client.host if client else "127.0.0.1", "userAgent": agent}
 
 
-def _gone() -> Response:
-    return message(410, "Gone", **{"x-amzn-errortype": "GoneException"})
+def _refusal(status: HTTPStatus) -> Response:
+    return message(status, status.phrase, **{"x-amzn-errortype": _ERRORS[status]})

@@ -27,9 +27,13 @@ class Client:
         self._answers = answers
         routes = {"$connect": "Connect", "$disconnect": "Gone", "$default": "Other", "hi": "Hi"}
         settings = Settings(stage="live", routes=routes, selected_by="action")
+        self.is_gone = False
         self.api = WebSocketApi(settings, invoke=self._invoke, idle_seconds=idle_seconds)
         self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self._answered = asyncio.Event()
+        # Whether what is sent finds its way; cleared for a client that does not read.
+        self.reads = asyncio.Event()
+        self.reads.set()
 
     def _invoke(self, function: str, event: Any) -> Result:
         self.events.append((function, event))
@@ -52,6 +56,9 @@ class Client:
         await self.api.serve(WebSocket(scope, self._incoming.get, self._take))
 
     async def _take(self, said: Any) -> None:
+        await self.reads.wait()
+        if self.is_gone:
+            raise OSError
         self.sent.append(said)
         if said["type"] == "websocket.close":  # as uvicorn tells its application
             self._incoming.put_nowait({"type": "websocket.disconnect", "code": said["code"]})
@@ -131,7 +138,15 @@ def test_functions_get_the_events_of_the_gateway() -> None:
     assert len(names) == 1
 
 
-@pytest.mark.parametrize("text", ["", "text", "[]", "3", '{"action": "no"}', '{"action": ["hi"]}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "text", "[]", "3", "9" * 5000, "[" * 100_000),
+        *('{"action": "no"}', '{"action": ["hi"]}', '{"action": "\\ud800"}'),
+        *('{"action": "$connect"}', '{"action": "$disconnect"}', '{"action": "$default"}'),
+    ],
+    ids=lambda text: text[:25],
+)
 def test_what_has_no_route_of_its_own_takes_the_default(text: str) -> None:
     client = Client()
 
@@ -147,7 +162,10 @@ def test_what_has_no_route_of_its_own_takes_the_default(text: str) -> None:
     [
         ({"statusCode": 401}, 401),
         ({"statusCode": 503}, 503),
+        ({"statusCode": 302}, 302),
         ({}, 502),
+        ({"statusCode": "no"}, 502),
+        (None, 502),
         (Result(payload={"errorMessage": "x"}, failed=True), 502),
     ],
 )
@@ -215,6 +233,46 @@ def test_a_connection_that_is_gone_or_not_open_yet_is_410() -> None:
     assert during == [410, 410]
     gone = client.manage("POST", "never", b"{}")
     assert gone.headers["x-amzn-errortype"] == "GoneException"
+
+
+def test_nobody_waits_for_a_client_that_does_not_read() -> None:
+    client = Client()
+    answers: list[tuple[int, str]] = []
+
+    async def run() -> None:
+        served = asyncio.create_task(client.connect())
+        name = await client.is_open()
+        client.reads.clear()
+        for method in ("POST", "POST", "DELETE"):
+            answer = await asyncio.to_thread(client.manage, method, name, b"{}")
+            answers.append((answer.status_code, answer.headers.get("x-amzn-errortype", "")))
+        await served
+
+    asyncio.run(run())
+    assert answers == [(429, "LimitExceededException")] * 2 + [(204, "")]
+    assert [function for function, _ in client.events] == ["Connect", "Gone"]
+
+
+def test_the_end_of_a_connection_is_told_though_the_client_left_while_it_was_opened() -> None:
+    client = Client()
+    client.is_gone = True
+    asyncio.run(client.connect())
+    assert [function for function, _ in client.events] == ["Connect", "Gone"]
+    name = client.events[0][1]["requestContext"]["connectionId"]
+    assert client.manage("POST", name, b"{}").status_code == 410
+
+
+def test_what_is_too_large_is_not_sent() -> None:
+    client = Client()
+    statuses: list[int] = []
+
+    async def script(client: Client, name: str) -> None:
+        for size in (128 * 1024, 128 * 1024 + 1):
+            answer = await asyncio.to_thread(client.manage, "POST", name, b"1" * size)
+            statuses.append(answer.status_code)
+
+    play(client, script)
+    assert statuses == [200, 413]
 
 
 def test_who_does_not_sign_reaches_nobody() -> None:
