@@ -23,7 +23,7 @@ from messaging import keys
 from seed.examples import PASSWORD
 from tests import contract
 from tests.local.logs import SENT, note_text, secrets_in
-from tests.local.role_proxy import RoleProxy
+from tests.local.role_proxy import RoleProcess
 from tests.waiting import eventually
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class RunningCloud:
     dynamodb: "DynamoDBClient"
     cognito: "CognitoIdentityProviderClient"
     sqs: "SQSClient"
-    roles: RoleProxy | None = None
+    roles: RoleProcess | None = None
 
     def token(self, handle: str) -> str:
         """An access token of a seeded person."""
@@ -243,20 +243,21 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 @pytest.fixture(scope="session")
 def cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[RunningCloud]:
     """The application, started once for all tests and stopped in order after them."""
-    roles = RoleProxy()
+    roles = RoleProcess()
     process = start_cloud(AWS_ENDPOINT_URL_DYNAMODB=roles.url)
     stack = process.wait_until_ready()
     roles.lead_to(stack["EndpointUrl"])
     with running(process, stack, roles) as cloud:
         yield cloud
     process.stop()
+    _, denied = roles.seen()
     roles.stop()
-    assert not roles.denied
+    assert not denied
 
 
 @contextmanager
 def running(
-    process: LocalCloud, stack: dict[str, Any], roles: RoleProxy | None = None
+    process: LocalCloud, stack: dict[str, Any], roles: RoleProcess | None = None
 ) -> Iterator[RunningCloud]:
     """The clients of a running stack."""
 

@@ -1,15 +1,19 @@
 """Between the functions and the engine: IAM, as far as the functions' roles go."""
 
 import json
+import multiprocessing
 from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
+from multiprocessing.connection import Connection
 
 from tests.fakes.calls import Call, denied, seen_by_iam
 from tests.fakes.iam import Iam
 from tests.fakes.template import DATABASE, read_stack
 from tests.local.fault_proxy import ERROR, Proxy
 
-__all__ = ["RoleProxy"]
+__all__ = ["RoleProcess", "RoleProxy"]
 
 
 class RoleProxy(Proxy):
@@ -38,3 +42,44 @@ class RoleProxy(Proxy):
         else:
             self.made[function] |= calls
             super()._answer(request, operation, body)
+
+
+class RoleProcess:
+    """A RoleProxy in a process of its own, for as long as the tests go on.
+
+    In this one the unit tests have no sockets, and the application goes on meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        spawning = multiprocessing.get_context("spawn")
+        self._process = spawning.Process(target=_serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.url: str = self._connection.recv()
+
+    def lead_to(self, engine_url: str) -> None:
+        self._connection.send(engine_url)
+
+    def seen(self) -> tuple[Mapping[str, set[Call]], Mapping[str, set[Call]]]:
+        """The calls that were let through until now, and those that were not, by function."""
+        self._connection.send(None)
+        made, denied = self._connection.recv()
+        return made, denied
+
+    def stop(self) -> None:
+        self._connection.close()
+        self._process.join()
+
+
+def _serve(connection: Connection) -> None:
+    proxy = RoleProxy()
+    connection.send(proxy.url)
+    with suppress(EOFError):  # whoever asks has gone
+        while True:
+            engine_url = connection.recv()
+            if engine_url is None:
+                connection.send((dict(proxy.made), dict(proxy.denied)))
+            else:
+                proxy.lead_to(engine_url)
+    proxy.stop()

@@ -15,6 +15,8 @@ import pytest
 
 from messaging import keys
 from tests.fakes.calls import Call, needs, rights_on_the_table
+from tests.fakes.iam import Iam
+from tests.fakes.template import DATABASE, read_stack
 from tests.local.conftest import ROOT, RunningCloud
 from tests.local.role_proxy import RoleProxy
 
@@ -50,12 +52,15 @@ def test_the_local_cloud_conforms_by_its_roles_alone(
     for sentence in sentences:
         assert f"  yes  {sentence}" in done.stdout
     assert cloud.roles
-    assert not cloud.roles.denied
+    made, denied = cloud.roles.seen()
+    assert not denied
+    stack = read_stack(parameters=DATABASE)
+    iam = Iam(stack)
     unused = {
         (function, right.action, right.leading_key)
-        for function in cloud.roles.functions
-        for right in rights_on_the_table(cloud.roles.iam, function)
-        if not any(needs(call, right) for call in cloud.roles.made[function])
+        for function in stack.functions()
+        for right in rights_on_the_table(iam, function)
+        if not any(needs(call, right) for call in made.get(function, ()))
     }
     tell(f"rights that nothing needed: {sorted(unused)}")
     assert unused <= OF_BAD_DAYS

@@ -1,6 +1,7 @@
 """A typed client of Cruddur Messages: see `Client`."""
 
 from cruddur_client.answers import (
+    Hint,
     ListedMessageGroup,
     LiveTicket,
     Me,
@@ -16,6 +17,7 @@ from cruddur_client.client import ApiError, Client
 __all__ = [
     "ApiError",
     "Client",
+    "Hint",
     "ListedMessageGroup",
     "LiveTicket",
     "Me",

@@ -111,6 +111,21 @@ class LiveTicket(_Answer):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Hint(_Answer):
+    """Something has changed: what it is about, and where that is known the message's place.
+
+    `type` is one of the API's, or ``connected``: from here on everything is told, and what came
+    before has to be read.
+    """
+
+    type: str
+    uuid: str | None = None
+    created_at: datetime | None = None
+    message_uuid: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page[Row]:
     """A page of a list, newest first, and the targets of what is older and newer.
 

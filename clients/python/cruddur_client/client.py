@@ -1,16 +1,18 @@
 """The client: one method for each operation of the API."""
 
+import json
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid4
 
 import httpx
 
 from cruddur_client.answers import (
+    Hint,
     ListedMessageGroup,
     LiveTicket,
     Me,
@@ -22,11 +24,17 @@ from cruddur_client.answers import (
     User,
 )
 
+if TYPE_CHECKING:
+    from websockets.sync.client import ClientConnection
+
 __all__ = ["ApiError", "Client"]
 
 # The gateway, or what is behind it, may answer another time.
 _AGAIN = {429, 500, 502, 503, 504}
 _LONGEST_PAUSE = 30.0
+# The gateway ends a connection on which nothing was sent for ten minutes.
+_PING_SECONDS = 300.0
+_PONG_SECONDS = 30.0
 
 
 class ApiError(Exception):
@@ -167,6 +175,36 @@ class Client:
         """Return what opens a WebSocket for hints, once and within thirty seconds."""
         return LiveTicket.of(self._json("POST", "/api/live"))
 
+    def hints(self) -> Iterator[Hint]:
+        """Yield what has changed, as it is told, and connect again whenever a connection ends.
+
+        It ends when the API closes this connection since the same person has ten newer ones. Needs
+        the package websockets, which comes with ``cruddur-client[live]``.
+        """
+        from websockets.exceptions import WebSocketException  # noqa: PLC0415  # not everybody has it
+        from websockets.sync.client import connect  # noqa: PLC0415
+
+        failures = 0
+        while True:
+            try:
+                ticket = self.create_live_ticket()
+                with connect(f"{ticket.url}?{urlencode({'ticket': ticket.ticket})}") as socket:
+                    failures = 0
+                    yield Hint(type="connected")
+                    while True:
+                        hint = _next_hint(socket)
+                        if (hint.type, hint.reason) == ("closing", "replaced"):
+                            return
+                        if hint.type not in {"closing", "pong"}:
+                            yield hint
+            except (WebSocketException, httpx.TransportError, OSError):
+                pass
+            except ApiError as error:
+                if error.status not in _AGAIN:
+                    raise
+            failures += 1
+            self._sleep(_pause(failures))
+
     def get_user_short(self, handle: str) -> User:
         """Return the user with this handle."""
         return User.of(self._json("GET", f"/api/users/{_segment(handle)}/short"))
@@ -197,7 +235,7 @@ class Client:
         """Send until it is answered: nothing that this client sends is done twice."""
         for attempt in range(1, self._attempts + 1):
             is_last = attempt == self._attempts
-            pause = random.uniform(0.5, 1) * 2 ** (attempt - 1)  # noqa: S311  # no secret
+            pause = _pause(attempt)
             try:
                 headers = {"Authorization": f"Bearer {self._token()}"}
                 answer = self._http.request(method, target, json=body, headers=headers)
@@ -213,6 +251,22 @@ class Client:
         if answer.is_success:
             return answer
         raise ApiError(answer.status_code, _codes(answer))
+
+
+def _pause(failures: int) -> float:
+    """Seconds to wait after so many failures, which are others for everybody."""
+    longest = min(_LONGEST_PAUSE, 2.0 ** (failures - 1))
+    return random.uniform(0.5, 1) * longest  # noqa: S311  # no secret
+
+
+def _next_hint(socket: "ClientConnection") -> Hint:
+    """Wait for the next hint; raise an OSError when the other side is silent though asked."""
+    try:
+        text = socket.recv(timeout=_PING_SECONDS)
+    except TimeoutError:
+        socket.send('{"type": "ping"}')
+        text = socket.recv(timeout=_PONG_SECONDS)
+    return Hint.of(json.loads(text))
 
 
 def _codes(answer: httpx.Response) -> tuple[str, ...]:
