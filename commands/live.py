@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from contextlib import suppress
 from typing import Any, Literal
 
 import httpx
@@ -41,26 +42,34 @@ def live(run: Run, *, password: Password = "") -> None:
     user opens so many other connections that this one has to make room.
     """
     (handle,) = run.words
-    on_aws = run.target.on_aws
     password = password or ask_password(run)
+    with suppress(KeyboardInterrupt):
+        _stay_connected(run, handle, password)
+        raise CommandError("Replaced by a newer connection of the same user.")
+
+
+def _stay_connected(run: Run, handle: str, password: str) -> None:
+    """Print hints of one connection after another, until one is replaced."""
+    on_aws = run.target.on_aws
     pause, longest = PAUSE_SECONDS
     was_connected = False
     while True:
         try:
-            with _connect(run, handle, password) as socket:
-                typer.echo(f"Connected as {handle}; Ctrl-C ends.", err=True)
-                was_connected, pause = True, PAUSE_SECONDS[0]
-                if _listen(run, socket):
-                    break
+            socket = _connect(run, handle, password)
         except _REASONS as error:
             if not was_connected:
                 raise CommandError(f"Not connected: {error}") from error
-            typer.echo(f"Not connected: {error or type(error).__name__}", err=True)
+            typer.echo(f"Not connected: {str(error) or type(error).__name__}", err=True)
+        else:
+            typer.echo(f"Connected as {handle}; Ctrl-C ends.", err=True)
+            was_connected, pause = True, PAUSE_SECONDS[0]
+            with socket:
+                if _listen(run, socket):
+                    return
         time.sleep(random.uniform(0, pause))  # noqa: S311  # jitter
         pause = min(2 * pause, longest)
         if not on_aws:  # another local cloud may run by now
             run.look_again()
-    raise CommandError("Replaced by a newer connection of the same user.")
 
 
 def _connect(run: Run, handle: str, password: str) -> ClientConnection:
@@ -81,21 +90,21 @@ def _connect(run: Run, handle: str, password: str) -> ClientConnection:
 def _listen(run: Run, socket: ClientConnection) -> bool:
     """Print hints until the connection ends; tell whether another one has replaced it."""
     wait = PING_SECONDS
-    while True:
-        try:
-            hint = json.loads(socket.recv(timeout=wait))
-        except TimeoutError:
-            if wait == PONG_SECONDS:
-                raise
-            socket.send(PING)
-            wait = PONG_SECONDS
-            continue
-        except ConnectionClosed:
-            return False
-        wait = PING_SECONDS
-        match hint:
-            case {"type": "pong"}:
+    with suppress(ConnectionClosed):
+        while True:
+            try:
+                hint = json.loads(socket.recv(timeout=wait))
+            except TimeoutError:
+                if wait == PONG_SECONDS:
+                    break
+                socket.send(PING)
+                wait = PONG_SECONDS
                 continue
-            case {"type": "closing", "reason": "replaced"}:
-                return True
-        run.output.line(" ".join(map(str, hint.values())), hint)
+            wait = PING_SECONDS
+            match hint:
+                case {"type": "pong"}:
+                    continue
+                case {"type": "closing", "reason": "replaced"}:
+                    return True
+            run.output.line(" ".join(map(str, hint.values())), hint)
+    return False

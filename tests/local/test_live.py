@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import threading
 from collections import defaultdict
@@ -121,6 +122,15 @@ def test_a_ticket_is_good_once_there_and_for_nothing_else(
     assert answer.status_code == 401
 
 
+def test_who_says_too_much_is_closed(people: dict[str, Person]) -> None:
+    with opened(people["grahams"]) as socket:
+        socket.send("x" * (128 * 1024 + 1))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv()
+    assert closed.value.rcvd
+    assert closed.value.rcvd.code == 1009
+
+
 def test_pages_of_strangers_cannot_connect(people: dict[str, Person]) -> None:
     url, ticket = ticket_of(people["grahams"])
     stranger = Origin("https://evil.example")
@@ -135,6 +145,7 @@ def test_nothing_of_a_ticket_stands_in_the_log(
         pass
     assert refused(f"{url}?ticket={ticket}") == 401
     log = cloud.process.log.read_text()
+    assert "ASGI" not in log
     assert "/api/live" in log
     assert ticket not in log
     assert "ticket=" not in log
@@ -319,8 +330,10 @@ def listening(cloud: LocalCloud, handle: str) -> Iterator[list[str]]:
     reader.start()
     try:
         yield lines
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 0
     finally:
-        process.terminate()
+        process.kill()
         process.wait()
         reader.join()
 
@@ -334,6 +347,26 @@ def test_a_terminal_shows_what_its_user_is_told(
         eventually(partial(has_shown, lines, sent["uuid"]))
     (line,) = (line for line in lines if sent["uuid"] in line)
     assert line.split() == ["message_group", GROUP, sent["created_at"], sent["uuid"]]
+    assert not [line for line in lines if "Interrupted" in line]
+
+
+def test_a_terminal_ends_when_nobody_takes_what_it_shows(
+    cloud: RunningCloud, people: dict[str, Person]
+) -> None:
+    with subprocess.Popen(
+        [str(ROOT / "bin" / "live"), "grahams"],
+        env=cloud.process.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        assert process.stderr.readline().startswith("Connected")
+        process.stdout.close()  # as `| head` does
+        people["reef"].post(MESSAGES, message_group_uuid=GROUP, message="For nobody.")
+        assert process.stderr.read() == ""
+        assert process.wait() == 1
 
 
 @pytest.mark.proof
