@@ -55,7 +55,7 @@ def test_a_ticket_opens_one_connection_of_its_user(repository: MemoryRepository)
     assert connection.expires_at == TOKEN_ENDS
 
 
-@pytest.mark.parametrize("wrong", ["", "another secret", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln"])
+@pytest.mark.parametrize("wrong", ["", "another secret", "eyJhbGciOiJSUzI1NiJ9.e30.c2ln", "\ud800"])
 def test_nothing_else_opens_one(repository: MemoryRepository, wrong: str) -> None:
     issue(repository, "secret")
     with pytest.raises(UnauthorizedError):

@@ -182,6 +182,8 @@ def test_every_event_source_has_its_failure_destination(resources: Resources) ->
     # Hints get old: tried twice, then dropped, and nobody has to look after them.
     assert "DestinationConfig" not in hints
     assert (hints["MaximumRetryAttempts"], hints["MaximumRecordAgeInSeconds"]) == (1, 60)
+    # However long the rows may take: what comes after would be too old by then.
+    assert resources.functions()["SendHints"]["Timeout"] == hints["MaximumRecordAgeInSeconds"]
     assert hints["StartingPosition"] == "LATEST"
 
 

@@ -507,8 +507,8 @@ class Ticket:
 
     @staticmethod
     def digest_of(secret: str) -> str:
-        """Return what is stored in place of the secret."""
-        return hashlib.sha256(secret.encode()).hexdigest()
+        """Return what is stored in place of the secret, for whatever a client sends as one."""
+        return hashlib.sha256(secret.encode(errors="replace")).hexdigest()
 
     def to_item(self) -> Item:
         """Return the item; DynamoDB wants ``expires_at`` in seconds since 1970."""
