@@ -81,15 +81,13 @@ export class Messages {
   }
 
   async #loadOlder() {
-    const link = this.#older;
-    // A link that is refused is not followed again.
-    this.#older = undefined;
     try {
-      const page = await this.#api.messages(this.uuid, { link });
+      const page = await this.#api.messages(this.uuid, { link: this.#older });
       this.#older = page.next;
       this.#merge(page.rows);
     } catch (error) {
-      if (!(error instanceof ApiError) || error.isTemporary) this.#older = link;
+      // A link that is refused is not followed again.
+      if (error instanceof ApiError && !error.isTemporary) this.#older = undefined;
       throw error;
     }
   }
