@@ -61,6 +61,16 @@ contract: setup ## send thousands of generated requests to the API (SEED=2 for o
 	@bin/setup contract
 	@CONTRACT=1 bin/python -m pytest tests/generated --verbose
 
+.PHONY: browser
+browser: setup ## use the web client in Chromium, as people do
+	@bin/setup browser
+	@BROWSER=1 $(PYTEST) tests/browser
+
+.PHONY: screenshots
+screenshots: setup ## take the pictures of the web client in docs/
+	@bin/setup browser
+	@BROWSER=1 bin/python -m pytest tests/browser/screenshots.py
+
 .PHONY: bench
 bench: setup ## measure cold and warm starts, the stream, growth; tables, and plots in .build/results
 	@bin/setup sam plots
@@ -85,7 +95,7 @@ lint: setup ## check format, lint, types and the template
 	.build/checkov/bin/checkov --config-file .checkov.yaml
 
 .PHONY: check
-check: lint test ## run lint and test; CI also runs prove, smoke and rehearse
+check: lint test ## run lint and test; CI also runs prove, smoke, browser and rehearse
 
 .PHONY: format
 format: setup ## format the code, and mend what lint can mend
