@@ -122,7 +122,7 @@ class Engine:
 
     def repository(self, *, connections: int = 10) -> tuple[Repository, Meter]:
         """Return a repository with a client of its own, and the meter on it."""
-        table = boto3.client(
+        table = boto3.Session().client(
             "dynamodb",
             endpoint_url=self.url,
             region_name=self.app.region,
@@ -134,7 +134,7 @@ class Engine:
 
     def resource(self, table_name: str) -> tuple["Table", Meter]:
         """Return a table as boto3's resources have it, and the meter on it."""
-        resource = boto3.resource(
+        resource = boto3.Session().resource(
             "dynamodb", endpoint_url=self.url, region_name=self.app.region, config=CLIENT_CONFIG
         )
         meter = Meter()

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Callable, Iterator
 from functools import cache
 
+import boto3
 import botocore.session
 import hypothesis
 import pytest
@@ -35,6 +36,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 def cold_start() -> Iterator[None]:
     """Every test begins in an environment that remembers nothing, and leaves none behind."""
     environment.renew()
+    boto3.DEFAULT_SESSION = None  # it has the credentials of the test that made it
     yield
     environment.renew()
 
