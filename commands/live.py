@@ -21,6 +21,9 @@ PING_SECONDS = 300.0
 PONG_SECONDS = 10.0
 PING = json.dumps({"type": "ping"})
 
+# As long as the gateway waits for a function, which may have to start.
+ANSWER_SECONDS = 30.0
+
 # Before a new attempt, at most: doubled each time, up to the second.
 PAUSE_SECONDS = (1.0, 30.0)
 
@@ -77,14 +80,15 @@ def _connect(run: Run, handle: str, password: str) -> ClientConnection:
     answer = httpx.post(
         f"{run.target.output('ApiUrl')}/api/live",
         headers={"Authorization": f"Bearer {token}"},
-        timeout=30,
+        timeout=ANSWER_SECONDS,
         trust_env=run.target.on_aws,
     )
     if answer.is_client_error:
         raise CommandError(f"The API refuses: {answer.text}")
     found: dict[str, Any] = answer.raise_for_status().json()
     proxy: Literal[True] | None = True if run.target.on_aws else None
-    return connect(f"{found['url']}?ticket={found['ticket']}", proxy=proxy)
+    url = f"{found['url']}?ticket={found['ticket']}"
+    return connect(url, proxy=proxy, open_timeout=ANSWER_SECONDS)
 
 
 def _listen(run: Run, socket: ClientConnection) -> bool:
