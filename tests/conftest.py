@@ -16,6 +16,7 @@ os.environ["POWERTOOLS_SERVICE_NAME"] = "test"
 os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "test"
 
 from runtime import environment
+from runtime.deadline import deadline
 
 # How long an example takes says nothing on a busy machine.
 hypothesis.settings.register_profile("no clock", deadline=None)
@@ -36,6 +37,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 def cold_start() -> Iterator[None]:
     """Every test begins in an environment that remembers nothing, and leaves none behind."""
     environment.renew()
+    deadline.start(float("inf"))  # that of an invocation in the last test runs out in this one
     boto3.DEFAULT_SESSION = None  # it has the credentials of the test that made it
     yield
     environment.renew()
