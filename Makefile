@@ -30,8 +30,7 @@ test: setup ## run the unit, integration and local tests; where Docker runs, tho
 
 .PHONY: prove
 prove: setup ## run the longest tests, such as every schedule with two faults
-	@# A test at a time: they are few and long, and share nothing that is worth waiting for.
-	@$(PYTEST) --dist load --maxschedchunk 1 -m proof tests/unit tests/integration tests/local
+	@$(PYTEST) -m proof tests/unit tests/integration tests/local
 
 .PHONY: smoke
 smoke: ## build for both architectures, and import every handler with its layers alone
