@@ -15,6 +15,7 @@ from sam_offline.ministack import CREDENTIALS
 __all__ = ["isolate_from_aws", "run_until_stopped"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_AGAIN_SECONDS = 1.0
 _stopping = threading.Event()
 
 
@@ -72,15 +73,22 @@ def isolate_from_aws(region: str) -> None:
 
 
 def _ignore_signals() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
     _ignore_signals()  # once is enough: from here on it stops in order
-    # The exception ends a start at once, unless it comes up in a place that Python lets no
-    # exception out of, such as a finaliser; the event is seen in any case.
     _stopping.set()
+
+    # The exception ends a start at once, unless it comes up in a place that Python lets no
+    # exception out of, such as a finaliser. A start could then wait for ever: so it comes again.
+    def stop_again(_number: int, _frame: FrameType | None) -> None:
+        raise StopRequested(number)
+
+    signal.signal(signal.SIGALRM, stop_again)
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_SECONDS, _AGAIN_SECONDS)
     raise StopRequested(number)
 
 
