@@ -758,16 +758,30 @@ def test_metrics_are_named_as_the_functions_emit_them(resources: Resources) -> N
     shared = resources.functions()["UpdateMessageGroups"]["Environment"]["Variables"]
     assert shared["POWERTOOLS_METRICS_NAMESPACE"] == "CruddurMessages"
     service = shared["POWERTOOLS_SERVICE_NAME"]
-    parked = resources.properties("ParkedRecordsAlarm")
-    assert parked["Namespace"] == shared["POWERTOOLS_METRICS_NAMESPACE"]
-    assert parked["MetricName"] in emitted
-    assert parked["Dimensions"] == [{"Name": "service", "Value": service}]
+    watched = {
+        alarm["MetricName"]: alarm["Dimensions"]
+        for alarm in resources.of("AWS::CloudWatch::Alarm").values()
+        if alarm["Namespace"] == "CruddurMessages" and "Dimensions" in alarm
+    }
+    assert watched.keys() == {"RecordsParked", "HintLag"}
+    assert watched.keys() <= emitted
+    assert all(each == [{"Name": "service", "Value": service}] for each in watched.values())
     body, _ = resources.properties("Dashboard")["DashboardBody"]["Fn::Sub"]
     metrics = _metrics_of_dashboard(body)
     ours = {m[1] for m in metrics if m[0] == "CruddurMessages" and m[2:3] == ["service"]}
     assert ours
     assert ours <= emitted
     assert f'"service", "${{{service["Ref"]}}}"' in body
+
+
+def test_late_hints_raise_an_alarm_before_they_are_dropped(resources: Resources) -> None:
+    """What is dropped has no lag, and no other metric either."""
+    (dropped_after,) = (
+        mapping["MaximumRecordAgeInSeconds"]
+        for mapping in resources.of("AWS::Lambda::EventSourceMapping").values()
+        if mapping["FunctionName"]["Ref"] == "SendHints"
+    )
+    assert resources.properties("HintLagAlarm")["Threshold"] < dropped_after * 1000
 
 
 def test_the_dashboard_shows_every_function(resources: Resources) -> None:
