@@ -24,38 +24,42 @@ from bench.figures import table
 from bench.load.verification import Journal, verify
 from cruddur_client import Client
 from local.settings import ROOT
+from seed.examples import PASSWORD
+from tests import logs
 
 PEOPLE = 200
 RESULTS = ROOT / ".build" / "results"
-_PASSWORD = "Tide-and-ocean"
 _SHOWN = ("Name", "Request Count", "Failure Count", "Requests/s", "50%", "95%", "99%")
 
 
 def main() -> int:
     """Measure, print a table, draw, and look through everything."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="load") as folder, started(Path(folder)) as stack:
-        people = sign_up(stack)
-        print(f"{len(people)} people have signed up", flush=True)
-        journal = Path(folder) / "journal"
-        load(stack["ApiUrl"], people, journal)
-        with (RESULTS / "load_stats.csv").open() as file:
-            print(
-                table(
-                    _SHOWN, [[_short(row[name]) for name in _SHOWN] for row in csv.DictReader(file)]
-                )
-            )
-        read = Journal.read(journal)
-        url = stack["ApiUrl"]
-        verified = verify(lambda token: Client(url, token), people, read)
+    with tempfile.TemporaryDirectory(prefix="load") as name:
+        folder = Path(name)
+        with started(folder) as stack:
+            people = sign_up(stack)
+            print(f"{len(people)} people have signed up", flush=True)
+            load(stack["ApiUrl"], people, folder / "journal")
+            with (RESULTS / "load_stats.csv").open() as file:
+                rows = [[_short(row[name]) for name in _SHOWN] for row in csv.DictReader(file)]
+            print(table(_SHOWN, rows))
+            read = Journal.read(folder / "journal")
+            url = stack["ApiUrl"]
+            verified = verify(lambda token: Client(url, token), people, read)
+        for text in read.sent.values():
+            logs.note_text(text)
+        logged = sorted(set(logs.secrets_in((folder / "log").read_text(errors="replace"))))
     print(f"hints: {dict(read.hints)}")
     print(
         f"{verified.messages} accepted messages, {verified.rows} rows of lists and"
         f" {verified.marks} marks were looked at; {len(verified.faults)} are wrong"
     )
-    for fault in verified.faults[:20]:
+    print(f"{len(logged)} secrets are in the log")
+    faults = [*verified.faults, *logged]
+    for fault in faults[:20]:
         print(f"  {fault}")
-    return 1 if verified.faults else 0
+    return 1 if faults else 0
 
 
 @contextmanager
@@ -101,14 +105,14 @@ def sign_up(stack: dict[str, Any]) -> list[dict[str, str]]:
         cognito.sign_up(
             **client,
             Username=email,
-            Password=_PASSWORD,
+            Password=PASSWORD,
             UserAttributes=[{"Name": name, "Value": text} for name, text in attributes.items()],
         )
         cognito.admin_confirm_sign_up(UserPoolId=stack["UserPoolId"], Username=email)
         answer = cognito.initiate_auth(
             **client,
             AuthFlow="USER_PASSWORD_AUTH",
-            AuthParameters={"USERNAME": email, "PASSWORD": _PASSWORD},
+            AuthParameters={"USERNAME": email, "PASSWORD": PASSWORD},
         )
         return {"handle": handle, "token": answer["AuthenticationResult"]["AccessToken"]}
 

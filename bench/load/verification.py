@@ -22,7 +22,8 @@ type Place = tuple[str, str]
 class Journal:
     """What was asked and what was answered while it lasted."""
 
-    sent: set[str] = field(default_factory=set)
+    # Texts by name.
+    sent: dict[str, str] = field(default_factory=dict)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     hints: Counter[str] = field(default_factory=Counter)
     # By person and group: the furthest place that was asked for, and that was answered.
@@ -37,7 +38,7 @@ class Journal:
             entry = json.loads(line)
             match entry["kind"]:
                 case "send":
-                    journal.sent.add(entry["message_uuid"])
+                    journal.sent[entry["message_uuid"]] = entry["message"]
                 case "accepted":
                     journal.accepted[entry["uuid"]] = entry
                 case "hint":
@@ -94,7 +95,7 @@ def verify(
         if name not in seen[entry["message_group_uuid"]]:
             faults.append(f"{name} was accepted and is not in its group")
     stored = set().union(*seen.values())
-    faults += [f"{name} was never sent" for name in stored - journal.sent]
+    faults += [f"{name} was never sent" for name in stored - journal.sent.keys()]
     return Verified(
         messages=len(journal.accepted), rows=rows, marks=len(journal.marked), faults=faults
     )

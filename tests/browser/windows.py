@@ -24,6 +24,7 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from tests import logs
 from tests.browser.people import Person
 from tests.local.conftest import RunningCloud
 
@@ -188,6 +189,7 @@ class Window:
 
     def _watch(self, request: Request) -> None:
         self.requests.append(request)
+        logs.note_body(request.post_data_buffer)
         self._reach(request.url)
 
     def _reach(self, url: str) -> None:

@@ -1,18 +1,20 @@
 """What any deployment has to do: tests that need its address and the tokens of two people.
 
 Only with `make conformance`, which takes API, TOKEN and OTHER_TOKEN from the environment. It ends
-with a table of what holds.
+with a table of what holds. Where LOG names a file to which the functions' logs are written
+meanwhile, nothing of what these tests send may stand in it.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests import contract
+from tests import contract, logs
 
 collect_ignore_glob = [] if os.environ.get("API") else ["test_*.py"]
 
@@ -39,13 +41,21 @@ def client(**headers: str) -> httpx.Client:
         base_url=os.environ["API"],
         headers=headers,
         timeout=35,
-        event_hooks={"response": [contract.hold]},
+        event_hooks={"request": [logs.note_request], "response": [contract.hold]},
     )
 
 
 def person(variable: str) -> Iterator[Person]:
     with client(Authorization=f"Bearer {os.environ[variable]}") as signed_in:
         yield Person(client=signed_in, handle=signed_in.get("/api/me").json()["handle"])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def log() -> Iterator[None]:
+    """Hold what was logged against what never may be, after the last test."""
+    yield
+    if path := os.environ.get("LOG"):
+        logs.check(Path(path).read_text(errors="replace"))
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +78,14 @@ def other() -> Iterator[Person]:
 @pytest.fixture
 def group(one: Person, other: Person) -> str:
     """The message group of the two, with a message of each."""
-    sent = one.post("/api/message_groups", handle=other.handle, message="Hello")
+    sent = one.post("/api/message_groups", handle=other.handle, message="Good morning, neighbour")
     group = str(sent.json()["message_group_uuid"])
-    assert other.post("/api/messages", message_group_uuid=group, message="Hi").status_code == 200
+    assert (
+        other.post(
+            "/api/messages", message_group_uuid=group, message="Good morning to you"
+        ).status_code
+        == 200
+    )
     return group
 
 

@@ -49,9 +49,9 @@ def test_people(one: Person, other: Person) -> None:
 def test_one_group(one: Person, other: Person) -> None:
     """Two people have one message group, whoever writes first and by whichever route."""
     sent = [
-        one.post(GROUPS, handle=other.handle, message="Hello"),
-        other.post(GROUPS, handle=f"@{one.handle}", message="Hello"),
-        one.post(MESSAGES, handle=other.handle, message="Hello"),
+        one.post(GROUPS, handle=other.handle, message="Good morning, neighbour"),
+        other.post(GROUPS, handle=f"@{one.handle}", message="Good morning, neighbour"),
+        one.post(MESSAGES, handle=other.handle, message="Good morning, neighbour"),
     ]
     assert len({answer.json()["message_group_uuid"] for answer in sent}) == 1
     assert [answer.status_code for answer in sent[1:]] == [200, 200]
@@ -143,7 +143,7 @@ def test_receipts(one: Person, other: Person, group: str) -> None:
 def test_exactly_once(one: Person, other: Person, group: str, named_by: str, route: str) -> None:
     """A named send is one message and one answer, also when two requests race."""
     name = str(uuid4())
-    body = {"message": "once"}
+    body = {"message": "this is sent once"}
     body |= {"handle": other.handle} if route == GROUPS else {"message_group_uuid": group}
     headers = {}
     if named_by == "message_uuid":
@@ -160,7 +160,7 @@ def test_exactly_once(one: Person, other: Person, group: str, named_by: str, rou
     assert {(answer.status_code, answer.text) for answer in answers} == {(200, answers[0].text)}
     page = one.get(f"{MESSAGES}/{group}?limit=100").json()
     assert [message["uuid"] for message in page].count(name) == 1
-    reused = one.post(route, headers=headers, **{**body, "message": "another"})
+    reused = one.post(route, headers=headers, **{**body, "message": "this is another"})
     assert codes(reused) == (422, ["message_uuid_reused"])
 
 
@@ -172,7 +172,7 @@ def test_foreign_groups(one: Person) -> None:
             one.get(f"{MESSAGES}/{group}"),
             one.get(f"{GROUPS}/{group}"),
             one.patch(f"{GROUPS}/{group}", muted=True),
-            one.post(MESSAGES, message_group_uuid=group, message="let me in"),
+            one.post(MESSAGES, message_group_uuid=group, message="let me in, please"),
         ):
             answers.add((answer.status_code, answer.text))
     assert len(answers) == 1

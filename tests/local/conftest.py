@@ -21,8 +21,7 @@ from typer.testing import CliRunner, Result
 from commands.cli import app
 from messaging import keys
 from seed.examples import PASSWORD
-from tests import contract
-from tests.local.logs import SENT, note_text, secrets_in
+from tests import contract, logs
 from tests.local.role_proxy import RoleProcess
 from tests.waiting import eventually
 
@@ -237,7 +236,7 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     if started:
         _ender().communicate()  # it ends with its input
     for cloud in started:
-        assert not list(secrets_in(cloud.log.read_text(errors="replace"), SENT)), cloud.log
+        logs.check(cloud.log.read_text(errors="replace"))
 
 
 @pytest.fixture(scope="session")
@@ -274,7 +273,7 @@ def running(
         base_url=stack["ApiUrl"],
         timeout=None,
         trust_env=False,
-        event_hooks={"request": [note_text], "response": [contract.hold]},
+        event_hooks={"request": [logs.note_request], "response": [contract.hold]},
     ) as http:
         yield RunningCloud(
             process=process,

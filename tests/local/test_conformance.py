@@ -36,11 +36,12 @@ OF_BAD_DAYS = {
 def test_the_local_cloud_conforms_by_its_roles_alone(
     cloud: RunningCloud, tell: Callable[[str], None]
 ) -> None:
-    tokens = {"TOKEN": cloud.token("bayko"), "OTHER_TOKEN": cloud.token("harbor")}
+    given = {"TOKEN": cloud.token("bayko"), "OTHER_TOKEN": cloud.token("harbor")}
+    given |= {"API": cloud.stack["ApiUrl"], "LOG": str(cloud.process.log), "NO_PROXY": "*"}
     done = subprocess.run(
         [ROOT / "bin" / "python", "-m", "pytest", "--quiet", "tests/conformance"],
         cwd=ROOT,
-        env={**os.environ, "API": cloud.stack["ApiUrl"], "NO_PROXY": "*", **tokens},
+        env={**os.environ, **given},
         capture_output=True,
         text=True,
         check=False,

@@ -13,6 +13,7 @@ import pytest
 from local.postgres import Postgres
 from sam_offline.processes import free_port
 from sam_offline.state import StateFolder
+from tests import logs
 from tests.rehearse.cloud import Aws, Project
 from tests.rehearse.stage import Stage
 
@@ -38,3 +39,10 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         postgres.stop()
         state.release()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def log(stage: Stage) -> Iterator[None]:
+    """Hold what was logged against what never may be, before the next chapter takes it away."""
+    yield
+    logs.check(stage.logged())

@@ -7,6 +7,8 @@ from typing import Any
 
 import psycopg2
 
+from seed.examples import PASSWORD
+from tests import logs
 from tests.fakes.gateway import Gateway
 from tests.fakes.template import Stack, read_stack
 from tests.rehearse.cloud import REGION, Aws, Project
@@ -14,6 +16,11 @@ from tests.rehearse.cloud import REGION, Aws, Project
 STACK = "cruddur-rehearsal"
 SECRET = "cruddur-rehearsal-owner"
 TABLE = "cruddur-rehearsal-messages"
+# What is written in the stage's one conversation.
+FIRST = "The first of a rehearsal"
+SECOND = "The second of a rehearsal"
+# How the names of log groups begin, of whatever stack.
+LOGS = "/cruddur/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +47,7 @@ class Stage:
 
     def keep_secret(self) -> None:
         """Give the account the secret of the database's owner, as whoever made it has done."""
-        owner = {"username": "postgres", "password": "of-nobody"}
+        owner = {"username": "postgres", "password": PASSWORD}
         self.aws.client("secretsmanager").create_secret(Name=SECRET, SecretString=json.dumps(owner))
 
     def deploy(self, *, fails: bool = False, **parameters: str) -> None:
@@ -118,6 +125,16 @@ class Stage:
         )
         return {**answer, "Payload": json.loads(answer["Payload"].read())}
 
+    def logged(self) -> str:
+        """What the functions of this account's stacks have logged."""
+        client = self.aws.client("logs")
+        lines = []
+        for group in client.describe_log_groups(logGroupNamePrefix=LOGS)["logGroups"]:
+            pages = client.get_paginator("filter_log_events")
+            for page in pages.paginate(logGroupName=group["logGroupName"]):
+                lines += [event["message"] for event in page["events"]]
+        return "\n".join(lines)
+
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """What the database answers."""
         connection = psycopg2.connect(self.database_url)
@@ -144,6 +161,7 @@ class DeployedGateway(Gateway):
     stage: Stage
 
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
+        logs.note_body(event.get("body"))
         answer = self.stage.invoke(function, event)
         assert "FunctionError" not in answer, answer
         return answer["Payload"]

@@ -14,7 +14,7 @@ from websockets.sync.client import connect
 from messaging.repository import Repository
 from runtime.deadline import Deadline
 from tests.fakes.people import GRAHAMS, REEF
-from tests.rehearse.stage import Stage
+from tests.rehearse.stage import FIRST, SECOND, Stage
 from tests.waiting import eventually
 
 
@@ -28,21 +28,21 @@ def test_a_conversation_goes_through_all_functions(stage: Stage) -> None:
     stage.deliver_first_messages_too()
     api = stage.gateway
     assert api.get("/api/users/reef/short", by="grahams").body["uuid"] == REEF.uuid
-    first = api.post("/api/message_groups", {"handle": "reef", "message": "First"}, by="grahams")
+    first = api.post("/api/message_groups", {"handle": "reef", "message": FIRST}, by="grahams")
     assert first.status == 201
     group = first.body["message_group_uuid"]
-    body = {"message_group_uuid": group, "message": "Second", "message_uuid": GRAHAMS.uuid}
+    body = {"message_group_uuid": group, "message": SECOND, "message_uuid": GRAHAMS.uuid}
     assert api.post("/api/messages", body, by="reef").status == 200
     assert api.post("/api/messages", body, by="reef").status == 200
     messages = api.get(f"/api/messages/{group}", by="grahams").body
-    assert [row["message"] for row in messages] == ["Second", "First"]
+    assert [row["message"] for row in messages] == [SECOND, FIRST]
 
 
 def test_the_rows_follow_the_stream(stage: Stage) -> None:
     end = time.monotonic() + 30
     while time.monotonic() < end:
         rows = stage.gateway.get("/api/message_groups", by="grahams").body
-        if [row["message"] for row in rows] == ["Second"]:
+        if [row["message"] for row in rows] == [SECOND]:
             return
         time.sleep(0.5)
     raise AssertionError(rows)

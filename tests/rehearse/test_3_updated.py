@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from administration import schema
-from tests.rehearse.stage import TABLE, Stage
+from tests.rehearse.stage import SECOND, TABLE, Stage
 
 MIGRATION = "9999_rehearsal"
 
@@ -53,7 +53,7 @@ def test_the_new_migration_was_applied(stage: Stage) -> None:
 
 def test_table_and_pool_are_the_same(stage: Stage) -> None:
     rows = stage.gateway.get("/api/message_groups", by="grahams").body
-    assert [row["message"] for row in rows] == ["Second"]
+    assert [row["message"] for row in rows] == [SECOND]
 
 
 def test_deploying_nothing_new_is_no_failure(stage: Stage) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from commands.retained import retained_template
-from tests.rehearse.stage import STACK, TABLE, Stage
+from tests.rehearse.stage import SECOND, STACK, TABLE, Stage
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,4 +69,4 @@ def test_it_is_set_up_again_over_what_is_there(stage: Stage, deleted: dict[str, 
     assert stage.describe()["StackStatus"] == "UPDATE_COMPLETE"
     assert stage.ids["UserPool"] == deleted["UserPool"]
     rows = stage.gateway.get("/api/message_groups", by="grahams").body
-    assert [row["message"] for row in rows] == ["Second"]
+    assert [row["message"] for row in rows] == [SECOND]

@@ -24,11 +24,14 @@ import pytest
 
 from sam_offline.processes import free_port
 from seed.examples import PASSWORD
+from tests import contract, logs
 from tests.fakes.sample_events import Stores
 from tests.fakes.template import Stack, read_stack
-from tests.local.conftest import LocalCloud
+from tests.local.conftest import LocalCloud, start_cloud
 from tests.sam_local import stand_in
 from tests.waiting import eventually
+
+__all__ = ["start_cloud"]
 
 ROOT = Path(__file__).parents[2]
 SAM = str(ROOT / "bin" / "sam")
@@ -140,8 +143,8 @@ class Cloud:
 
 
 @pytest.fixture(scope="session")
-def cloud(running_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    process = LocalCloud(tmp_path_factory.mktemp("cloud") / "s", "--no-api", LOCAL_METRICS="1")
+def cloud(running_docker: None, start_cloud: Callable[..., LocalCloud]) -> Iterator[Cloud]:
+    process = start_cloud(None, "--no-api", LOCAL_METRICS="1")
     stack = process.wait_until_ready()
     dynamodb = boto3.client(
         "dynamodb",
@@ -154,21 +157,24 @@ def cloud(running_docker: None, tmp_path_factory: pytest.TempPathFactory) -> Ite
         dynamodb=dynamodb, table_name=stack["TableName"], database_url=stack["DatabaseUrl"]
     )
     cloud = Cloud(process=process, stack=stack, stores=stores)
-    try:
-        seen = -1
-        while cloud.batches() != seen:  # the messages of the seed
-            seen = cloud.batches()
-            time.sleep(QUIET_SECONDS)
-        yield cloud
-        process.stop()
-    finally:
-        if process.process.poll() is None:
-            process.kill()
+    seen = -1
+    while cloud.batches() != seen:  # the messages of the seed
+        seen = cloud.batches()
+        time.sleep(QUIET_SECONDS)
+    yield cloud
+    process.stop()
 
 
 @pytest.fixture(scope="session")
 def stack() -> Stack:
     return read_stack(parameters={"DatabaseUrl": "postgresql://somewhere/cruddur"})
+
+
+def note_texts(event: dict[str, Any]) -> None:
+    """Note what no log may hold of an event: of the API or of the table's stream."""
+    logs.note_body(event.get("body"))
+    for record in event.get("Records", ()):
+        logs.note_text(record["dynamodb"].get("NewImage", {}).get("message", {}).get("S", ""))
 
 
 @pytest.fixture(scope="session")
@@ -179,11 +185,13 @@ def invoke(
     functions = {function.code.name: name for name, function in stack.functions().items()}
 
     def run(name: str) -> Any:
+        event = Path("events", f"{name}.json")
+        note_texts(json.loads((ROOT / event).read_text()))
         # Its exit status is 0 also when the function fails; what counts is the answer.
         done = subprocess.run(
             [
                 *(SAM, "local", "invoke", functions[name.partition("/")[0]]),
-                *("-e", f"events/{name}.json", "--env-vars", cloud.environment, *image_options),
+                *("-e", str(event), "--env-vars", cloud.environment, *image_options),
             ],
             cwd=ROOT,
             check=False,
@@ -191,6 +199,7 @@ def invoke(
             text=True,
         )
         assert done.returncode == 0, done.stderr
+        logs.check(done.stderr)
         try:
             return json.loads(done.stdout)
         except ValueError:
@@ -224,6 +233,7 @@ def api_url(
     finally:
         process.terminate()  # it then ends its containers
         process.wait()
+    logs.check(log.read_text(errors="replace"))
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -239,7 +249,13 @@ def wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> N
 
 @pytest.fixture(scope="session")
 def api(api_url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=api_url, timeout=None, trust_env=False) as client:
+    """Its client; every answer is held against the contract."""
+    with httpx.Client(
+        base_url=api_url,
+        timeout=None,
+        trust_env=False,
+        event_hooks={"request": [logs.note_request], "response": [contract.hold]},
+    ) as client:
         yield client
 
 

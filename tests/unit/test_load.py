@@ -55,7 +55,8 @@ def api(**wrong: Any) -> httpx.MockTransport:
 @pytest.fixture
 def journal(tmp_path: Path) -> Journal:
     entries: list[dict[str, Any]] = [
-        {"kind": "send", "message_uuid": f"m{number}"} for number in (1, 2, 3)
+        {"kind": "send", "message_uuid": f"m{number}", "message": f"text {number}"}
+        for number in (1, 2, 3)
     ]
     accepted: dict[str, Any] = {"kind": "accepted", "message_group_uuid": GROUP}
     entries += [{**accepted, **message(number)} for number in (1, 3)]
