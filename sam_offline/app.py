@@ -22,6 +22,7 @@ from sam_offline.console import say
 from sam_offline.containers import HOST, listen_at
 from sam_offline.doors import Door
 from sam_offline.errors import OfflineError
+from sam_offline.everywhere import named_as_asked
 from sam_offline.functions import Functions, Runtime
 from sam_offline.http_api import HttpApi
 from sam_offline.ministack import CREDENTIALS, Ministack, client
@@ -184,7 +185,7 @@ class Offline:
             otherwise=sockets.before(otherwise) if sockets else otherwise,
         )
         self._serve(
-            api.answer,
+            named_as_asked(api.answer, self.url, self.aws_url),
             self._api_listener,
             door=Door(origins=cors.get("allowOrigins", ()), page_port=_port(self._api_listener)),
             limit=None if self._runtime.debug_port else _API_SECONDS,

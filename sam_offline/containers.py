@@ -8,19 +8,19 @@ import socket
 
 import psutil
 
+from sam_offline.everywhere import EVERYWHERE
 from sam_offline.processes import bind
 
 __all__ = ["HOST", "bridge_address", "listen_at"]
 
 HOST = "host.docker.internal"
 _BRIDGE = "docker0"
-_EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - asked for, if somebody sets HOST to it
 
 
 def listen_at(address: str | None, listener: socket.socket) -> list[socket.socket]:
     """Take the port of `listener` at the bridge, too, unless it listens there already."""
     host, port = listener.getsockname()[:2]
-    if address is None or host in {*_EVERYWHERE, address}:
+    if address is None or host in {*EVERYWHERE, address}:
         return []
     return [bind(address, port, "AWS_PORT")]
 

@@ -11,8 +11,9 @@ import jwt
 import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from websockets.sync.client import connect
 
-from tests.local.conftest import LocalCloud, RunningCloud
+from tests.local.conftest import LocalCloud, RunningCloud, running
 from tests.local.test_kept import engine_of
 
 EVIL = "http://evil.example"
@@ -129,6 +130,33 @@ def test_only_what_is_asked_for_listens_elsewhere(
     stack = process.wait_until_ready()
     hosts = {name: urlsplit(stack[name]).hostname for name in ("ApiUrl", "EndpointUrl")}
     assert hosts == dict.fromkeys(hosts, "127.0.0.1") | {open_to_all: "0.0.0.0"}
+    process.stop()
+
+
+@pytest.mark.proof
+def test_whoever_asks_from_elsewhere_is_told_addresses_that_lead_here(
+    start_cloud: Callable[..., LocalCloud],
+) -> None:
+    """By whatever name of this machine: 0.0.0.0 is none that another machine can open."""
+    process = start_cloud(HOST="0.0.0.0", AWS_HOST="0.0.0.0")
+    stack = process.wait_until_ready()
+    with running(process, stack) as cloud:
+        token = cloud.token("grahams")
+        ports = [urlsplit(stack[name]).port for name in ("ApiUrl", "EndpointUrl")]
+        for host in ("localhost", "127.0.0.1"):
+            socket_url, sign_in_url = f"ws://{host}:{ports[0]}/live", f"http://{host}:{ports[1]}"
+            with httpx.Client(
+                base_url=f"http://{host}:{ports[0]}", trust_env=False, timeout=None
+            ) as client:
+                ticket = client.post("/api/live", headers={"Authorization": f"Bearer {token}"})
+                config = client.get("/config.json").json()
+                policy = client.get("/").headers["content-security-policy"]
+            assert ticket.json()["url"] == config["socket_url"] == socket_url
+            assert config["sign_in_url"] == sign_in_url
+            assert f"ws://{host}:{ports[0]} {sign_in_url};" in policy
+            with connect(f"{socket_url}?ticket={ticket.json()['ticket']}", proxy=None) as socket:
+                socket.send('{"type": "ping"}')
+                assert json.loads(socket.recv()) == {"type": "pong"}
     process.stop()
 
 
