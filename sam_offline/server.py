@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import uvicorn
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -19,6 +19,7 @@ from sam_offline.doors import Door
 
 __all__ = [
     "MAX_MESSAGE",
+    "FileAnswer",
     "Handler",
     "HttpServer",
     "SocketHandler",
@@ -35,6 +36,10 @@ _GOODBYE_SECONDS = 2
 
 Handler = Callable[[Request, bytes], Response]
 SocketHandler = Callable[[WebSocket], Awaitable[None]]
+
+
+class FileAnswer(Response):
+    """A file. A page has dozens, each of which would hide in the log what the API was asked."""
 
 
 def message(status: int, text: str, **headers: str) -> Response:
@@ -118,8 +123,7 @@ class HttpServer:
         started = time.monotonic()
         response = await self._answer(Request(scope, receive))
         await response(scope, receive, send)
-        # A page has dozens of files, each of which would hide what the API was asked.
-        if self._log and not isinstance(response, FileResponse):
+        if self._log and not isinstance(response, FileAnswer):
             took = (time.monotonic() - started) * 1000
             self._log(f"{scope['method']} {scope['path']} {response.status_code} {took:.0f} ms")
 

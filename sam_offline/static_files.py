@@ -1,13 +1,14 @@
 """Files of a folder, as a host of static pages serves them."""
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from mimetypes import guess_type
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
-from sam_offline.server import Handler
+from sam_offline.server import FileAnswer, Handler
 
 __all__ = ["StaticFiles"]
 
@@ -47,10 +48,18 @@ class StaticFiles:
         path = request.scope["path"]
         if request.method in {"GET", "HEAD"}:
             if path in self._made:
-                return Response(self._made[path], 200, self._headers, guess_type(path)[0])
+                return self._content(request, self._made[path].encode(), path)
             if file := self._file("/index.html" if self._is_page(path) else path):
-                return FileResponse(file, headers=self._headers)
+                return self._content(request, file.read_bytes(), file.name)
         return self._otherwise(request, body)
+
+    def _content(self, request: Request, content: bytes, name: str) -> Response:
+        """A file, or word that a browser has it: a page asks for dozens each time it is loaded."""
+        tag = f'"{sha256(content).hexdigest()[:32]}"'
+        headers = {**self._headers, "ETag": tag}
+        if request.headers.get("if-none-match") == tag:
+            return FileAnswer(b"", 304, headers)
+        return FileAnswer(content, 200, headers, guess_type(name)[0])
 
     def _file(self, path: str) -> Path | None:
         if "\0" in path:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 
 from sam_offline.static_files import StaticFiles
 
@@ -28,15 +28,11 @@ def files(tmp_path: Path) -> StaticFiles:
     )
 
 
-def ask(files: StaticFiles, path: str, method: str = "GET") -> Response:
-    """Return what is answered to a path, which a server has decoded."""
-    return files.answer(Request({"type": "http", "method": method, "path": path}), b"")
-
-
-def body_of(response: Response) -> bytes:
-    if isinstance(response, FileResponse):
-        return Path(response.path).read_bytes()
-    return bytes(response.body)
+def ask(files: StaticFiles, path: str, method: str = "GET", known: str = "") -> Response:
+    """Return what is answered to a path, which a server has decoded; `known` is an ETag."""
+    headers = [(b"if-none-match", known.encode())] if known else []
+    scope = {"type": "http", "method": method, "path": path, "headers": headers}
+    return files.answer(Request(scope), b"")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +48,7 @@ def test_a_file_comes_with_its_type_and_the_headers_of_all(
     files: StaticFiles, path: str, kind: str, body: bytes
 ) -> None:
     answer = ask(files, path)
-    assert (answer.status_code, body_of(answer)) == (200, body)
+    assert (answer.status_code, answer.body) == (200, body)
     assert answer.headers["content-type"].startswith(kind)
     assert answer.headers["x-frame-options"] == "DENY"
 
@@ -77,5 +73,13 @@ def test_pages_are_only_read(files: StaticFiles) -> None:
 
 
 def test_a_file_that_changes_is_served_as_it_is(files: StaticFiles, tmp_path: Path) -> None:
+    known = ask(files, "/").headers["etag"]
     (tmp_path / "pages" / "index.html").write_text("<p>other")
-    assert body_of(ask(files, "/")) == b"<p>other"
+    assert ask(files, "/", known=known).body == b"<p>other"
+
+
+@pytest.mark.parametrize("path", ["/", "/parts/a b.js", "/made.json"])
+def test_what_a_browser_has_is_not_sent_again(files: StaticFiles, path: str) -> None:
+    answer = ask(files, path, known=ask(files, path).headers["etag"])
+    assert (answer.status_code, answer.body) == (304, b"")
+    assert answer.headers["x-frame-options"] == "DENY"
