@@ -11,6 +11,7 @@ if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -18,44 +19,48 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 
+@dataclass(frozen=True)
+class _Command:
+    """Where a command's function is, as "module:function", and what `command` is told of it."""
+
+    function: str
+    changes: bool = False
+    needs_stack: bool = True
+
+    def make(self, name: str) -> Any:
+        from commands.command import command  # noqa: PLC0415  # half a second
+
+        module, _, function = self.function.partition(":")
+        found = getattr(import_module(f"commands.{module}"), function)
+        return command(found, name, changes=self.changes, needs_stack=self.needs_stack)
+
+
 class _Group(TyperGroup):
     """A group whose commands are made when they are asked for."""
 
-    # Each command by its name: the path of its function, and the arguments of `command` for it.
-    functions: ClassVar[Mapping[str, tuple[str, dict[str, Any]]]] = {}
+    lazy: ClassVar[Mapping[str, _Command]] = {}
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return [
-            *self.functions,
-            *(n for n in super().list_commands(ctx) if n not in self.functions),
-        ]
+        return list(dict.fromkeys([*self.lazy, *super().list_commands(ctx)]))
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        if cmd_name in self.functions and ctx.resilient_parsing and cmd_name not in self.commands:
+        if cmd_name in self.lazy and ctx.resilient_parsing and cmd_name not in self.commands:
             return TyperCommand(cmd_name)  # a Tab that completes names needs no more
-        return self._made(cmd_name) or super().get_command(ctx, cmd_name)
+        self._make(cmd_name)
+        return super().get_command(ctx, cmd_name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
-        self._made(args[0])
+        self._make(args[0])
         return super().resolve_command(ctx, args)
 
-    def _made(self, name: str) -> Any:
-        if name in self.functions and name not in self.commands:
-            from commands.command import command  # noqa: PLC0415  # half a second
-
-            path, settings = self.functions[name]
-            module, _, function = path.partition(":")
-            made = command(getattr(import_module(module), function), name, **settings)
-            self.commands[name] = made
-        return self.commands.get(name)
+    def _make(self, name: str) -> None:
+        if name in self.lazy and name not in self.commands:
+            self.commands[name] = self.lazy[name].make(name)
 
 
-def _group(
-    text: str, functions: Mapping[str, tuple[str, dict[str, Any]]] | None = None
-) -> typer.Typer:
-    group = type("Group", (_Group,), {"functions": functions or {}})
+def _group(text: str, commands: Mapping[str, _Command]) -> typer.Typer:
     return typer.Typer(
-        cls=group,
+        cls=type("Group", (_Group,), {"lazy": commands}),
         help=text,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
@@ -63,78 +68,61 @@ def _group(
     )
 
 
-def _at(function: str, **settings: Any) -> tuple[str, dict[str, Any]]:
-    """Return the path of a command's function, and the arguments of `command` for it."""
-    return f"commands.{function}", settings
-
-
 app = _group(
     "Operate Cruddur Messages: the running local cloud or, with --aws, a stack on AWS.",
-    {"live": _at("live:live", words="HANDLE | EMAIL", least=1, most=1)},
+    {"live": _Command("live:live")},
 )
 _ddb = _group(
     "The DynamoDB table.",
     {
-        "schema-load": _at("ddb.tables:schema_load", changes=True, needs_stack=False),
-        "list-tables": _at("ddb.tables:list_tables", needs_stack=False),
-        "drop": _at(
-            "ddb.tables:drop", words="TABLE", least=1, most=1, changes=True, needs_stack=False
-        ),
-        "seed": _at("ddb.seed:seed", changes=True),
-        "scan": _at("ddb.scan:scan"),
-        "reconcile": _at(
-            "reconcile.command:reconcile", words="[MESSAGE_GROUP_UUID]", most=1, changes=True
-        ),
+        "schema-load": _Command("ddb.tables:schema_load", changes=True, needs_stack=False),
+        "list-tables": _Command("ddb.tables:list_tables", needs_stack=False),
+        "drop": _Command("ddb.tables:drop", changes=True, needs_stack=False),
+        "seed": _Command("ddb.seed:seed", changes=True),
+        "scan": _Command("ddb.scan:scan"),
+        "reconcile": _Command("reconcile.command:reconcile", changes=True),
     },
 )
 _patterns = _group(
     "Conversations, read as the API reads them.",
     {
-        "get-conversation": _at(
-            "ddb.patterns:get_conversation", words="[GROUP_UUID | HANDLE [HANDLE]]", most=2
-        ),
-        "list-conversations": _at("ddb.patterns:list_conversations", words="[HANDLE]", most=1),
+        "get-conversation": _Command("ddb.patterns:get_conversation"),
+        "list-conversations": _Command("ddb.patterns:list_conversations"),
     },
 )
 _db = _group(
     "The directory of users, in PostgreSQL.",
     {
-        "create": _at("db.lifecycle:create", changes=True, needs_stack=False),
-        "drop": _at("db.lifecycle:drop", changes=True, needs_stack=False),
-        "setup": _at("db.lifecycle:setup", changes=True, needs_stack=False),
-        "schema-load": _at("db.schema:schema_load", changes=True),
-        "migrate": _at("db.schema:migrate", changes=True),
-        "seed": _at("db.seed:seed", changes=True),
-        "connect": _at("db.sessions:connect", changes=True),
-        "sessions": _at("db.sessions:sessions"),
-        "kill-all": _at("db.sessions:kill_all", changes=True),
-        "update_cognito_user_ids": _at("db.sign_ins:update_cognito_user_ids", changes=True),
-        "set-cognito-id": _at(
-            "db.sign_ins:set_cognito_id", words="HANDLE ID", least=2, most=2, changes=True
-        ),
+        "create": _Command("db.lifecycle:create", changes=True, needs_stack=False),
+        "drop": _Command("db.lifecycle:drop", changes=True, needs_stack=False),
+        "setup": _Command("db.lifecycle:setup", changes=True, needs_stack=False),
+        "schema-load": _Command("db.schema:schema_load", changes=True),
+        "migrate": _Command("db.schema:migrate", changes=True),
+        "seed": _Command("db.seed:seed", changes=True),
+        "connect": _Command("db.sessions:connect", changes=True),
+        "sessions": _Command("db.sessions:sessions"),
+        "kill-all": _Command("db.sessions:kill_all", changes=True),
+        "update_cognito_user_ids": _Command("db.sign_ins:update_cognito_user_ids", changes=True),
+        "set-cognito-id": _Command("db.sign_ins:set_cognito_id", changes=True),
     },
 )
 _rds = _group(
     "Access to a public development database.",
-    {
-        "update-sg-rule": _at("rds:update_sg_rule", changes=True),
-    },
+    {"update-sg-rule": _Command("rds:update_sg_rule", changes=True)},
 )
 _cognito = _group(
     "The sign-ins of the Cognito user pool.",
     {
-        "list-users": _at("cognito.users:list_users"),
-        "create-user": _at(
-            "cognito.users:create_user", words="HANDLE", least=1, most=1, changes=True
-        ),
-        "token": _at("cognito.token:token", words="HANDLE | EMAIL", least=1, most=1),
+        "list-users": _Command("cognito.users:list_users"),
+        "create-user": _Command("cognito.users:create_user", changes=True),
+        "token": _Command("cognito.token:token"),
     },
 )
 _web = _group(
     "The web client.",
     {
-        "deploy": _at("web.deploy:deploy", changes=True),
-        "config": _at("web.deploy:config"),
+        "deploy": _Command("web.deploy:deploy", changes=True),
+        "config": _Command("web.deploy:config"),
     },
 )
 app.add_typer(_ddb, name="ddb")

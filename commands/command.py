@@ -1,7 +1,7 @@
-"""What the commands have in common: where they work, how they print, and how they are named.
+"""What the commands have in common: where they work, how they print, and their options.
 
-A command is a function of a `Run` and of options of its own; `command` gives it the words on the
-command line, and the options that all commands have.
+A command is a function of a `Run`, and of arguments and options of its own. `command` adds the
+options that all commands have.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from commands import targets
 from commands.output import Output, watch
@@ -20,18 +20,9 @@ from commands.terminal import reported_errors
 
 
 class Run:
-    """One run of a command.
+    """One run of a command."""
 
-    Attributes
-    ----------
-    words
-        The arguments on the command line that are no options.
-    """
-
-    def __init__(
-        self, *, words: list[str], find: Callable[[], Target], output: Output, yes: bool
-    ) -> None:
-        self.words = words
+    def __init__(self, *, find: Callable[[], Target], output: Output, yes: bool) -> None:
         self.output = output
         self._find = find
         self._yes = yes
@@ -87,22 +78,28 @@ class Run:
             typer.confirm(f"{what} Go on?", abort=True, err=True)
 
 
+class _Command(TyperCommand):
+    """Takes the last word `prod` for --aws, unless it is the value of an option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        with_value = {
+            name
+            for parameter in self.params
+            if isinstance(parameter, TyperOption) and not parameter.is_flag
+            for name in parameter.opts
+        }
+        if args[-1:] == [targets.PROD] and not with_value.intersection(args[-2:-1]):
+            args = [*args[:-1], "--aws"]
+        return super().parse_args(ctx, args)
+
+
 def command(
-    function: Callable[..., None],
-    name: str,
-    *,
-    words: str = "",
-    least: int = 0,
-    most: int = 0,
-    changes: bool = False,
-    needs_stack: bool = True,
+    function: Callable[..., None], name: str, *, changes: bool = False, needs_stack: bool = True
 ) -> Any:
     """Return the command `name` for typer, made from a function of a `Run`.
 
     Parameters
     ----------
-    words
-        How the arguments are called in the help; `least` and `most` say how many there are.
     changes
         The command may change something: it has the option --yes, and its function has to call
         `Run.confirm`.
@@ -110,26 +107,35 @@ def command(
         On AWS there has to be a stack; otherwise an account is enough.
     """
 
-    class Command(TyperCommand):
-        """Shows its arguments in the usage as they are; typer would put all of them in brackets."""
-
-        def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ARG002  # typer names it
-            return ["[OPTIONS]", *([words] if words else [])]
-
-    def typed(
-        arguments: list[str] | None = None,
+    def with_common_options(
         *,
-        as_json: bool = False,
-        verbose: bool = False,
-        aws: bool = False,
-        stack: str | None = None,
-        yes: bool = False,
-        **options: Any,
+        as_json: Annotated[
+            bool,
+            typer.Option(
+                "--json", help="Print one JSON object a line, and nothing else, on stdout."
+            ),
+        ] = False,
+        verbose: Annotated[
+            bool, typer.Option("--verbose", help="Print the answers of AWS on stderr.")
+        ] = False,
+        aws: Annotated[
+            bool,
+            typer.Option(
+                "--aws",
+                help=f"Work on AWS, on the stack {targets.STACK_NAME}. (The last word "
+                f"{targets.PROD} says the same.)",
+            ),
+        ] = False,
+        stack: Annotated[
+            str | None,
+            typer.Option(help="Work on AWS, on the CloudFormation stack of this name."),
+        ] = None,
+        yes: Annotated[
+            bool, typer.Option("--yes", help="On AWS: do not ask before a change.")
+        ] = False,
+        **own: Any,
     ) -> None:
-        rest, prod = targets.without_prod(arguments or [])
-        if not least <= len(rest) <= most:
-            raise typer.BadParameter(f"the arguments are {words}" if words else "no arguments")
-        on_aws = aws or prod or stack is not None
+        on_aws = aws or stack is not None
         stack_name = stack or targets.STACK_NAME
 
         def find() -> Target:
@@ -139,65 +145,21 @@ def command(
                 found = targets.stack_or_account(stack_name)
             return dataclasses.replace(found, watch=watch) if verbose else found
 
-        output = Output(as_json=as_json)
         with reported_errors(on_aws=on_aws):
-            function(Run(words=rest, find=find, output=output, yes=yes), **options)
+            function(Run(find=find, output=Output(as_json=as_json), yes=yes), **own)
 
-    hidden = set() if changes else {"yes"}
+    # typer reads the arguments and options of a command from its function's signature.
     _, *own = inspect.signature(function, eval_str=True).parameters.values()
-    common = [p for p in _COMMON if p.name not in hidden]
-    parameters = [_ARGUMENTS, *own, *common]
-    typed.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
-    typed.__annotations__ = {p.name: p.annotation for p in parameters}
-    typed.__doc__ = function.__doc__
-    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-    alone.command(name, cls=Command, epilog=_WHERE)(typed)
-    return typer.main.get_command(alone)
-
-
-# Stands below the options in the help of every command.
-_WHERE = "Works on the running local cloud, or on AWS with --aws or --stack."
-
-_ARGUMENTS = inspect.Parameter(
-    "arguments",
-    inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    default=None,
-    annotation=Annotated[
-        list[str] | None,
-        typer.Argument(
-            hidden=True,  # the usage says it better
-        ),
-    ],
-)
-
-
-def _option(name: str, kind: Any, default: Any, flag: str, text: str) -> inspect.Parameter:
-    return inspect.Parameter(
-        name,
-        inspect.Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=Annotated[kind, typer.Option(flag, help=text)],
-    )
-
-
-_COMMON = [
-    _option(
-        "as_json",
-        bool,
-        False,
-        "--json",
-        "Print one JSON object a line, and nothing else, on stdout.",
-    ),
-    _option("verbose", bool, False, "--verbose", "Print the answers of AWS on stderr."),
-    _option(
-        *("aws", bool, False, "--aws"),
-        f"Work on AWS, on the stack {targets.STACK_NAME}. (The last word {targets.PROD} says the "
-        "same.)",
-    ),
-    _option(
-        *("stack", str | None, None, "--stack"),
-        "Work on AWS, on the CloudFormation stack of this name.",
-    ),
-    _option("yes", bool, False, "--yes", "On AWS: do not ask before a change."),
-]
+    common = [
+        parameter
+        for parameter in inspect.signature(with_common_options).parameters.values()
+        if parameter.kind is parameter.KEYWORD_ONLY and (changes or parameter.name != "yes")
+    ]
+    made: Any = with_common_options
+    made.__signature__ = inspect.Signature([*own, *common])
+    made.__annotations__ = {parameter.name: parameter.annotation for parameter in [*own, *common]}
+    made.__doc__ = function.__doc__
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    where = "Works on the running local cloud, or on AWS with --aws or --stack."
+    app.command(name, cls=_Command, epilog=where)(made)
+    return typer.main.get_command(app)

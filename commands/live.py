@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
-from commands.cognito.token import Password, ask_password, token_of
+from commands.cognito.token import Handle, Password, ask_password, token_of
 from commands.command import Run
 from commands.errors import CommandError
 
@@ -38,13 +38,12 @@ _REASONS = (
 )
 
 
-def live(run: Run, *, password: Password = "") -> None:
+def live(run: Run, handle: Handle, *, password: Password = "") -> None:
     """Print a line for each hint that a user gets: something has changed.
 
     It connects again whenever the connection ends, until Ctrl-C. It ends by itself only if the same
     user opens so many other connections that this one has to make room.
     """
-    (handle,) = run.words
     password = password or ask_password(run)
     with suppress(KeyboardInterrupt):
         _stay_connected(run, handle, password)

@@ -9,7 +9,7 @@ import json
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,13 +123,6 @@ def _say_what_is_waited_for(client: Any, name: str) -> None:
     client.meta.events.register("before-call", begin)
     client.meta.events.register("after-call", end)
     client.meta.events.register("after-call-error", end)
-
-
-def without_prod(arguments: Sequence[str]) -> tuple[list[str], bool]:
-    """Return a command's arguments without a last `prod`, and whether that was there."""
-    if arguments and arguments[-1] == PROD:
-        return list(arguments[:-1]), True
-    return list(arguments), False
 
 
 def target(*, on_aws: bool, stack_name: str = STACK_NAME) -> Target:

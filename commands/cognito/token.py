@@ -42,7 +42,9 @@ def access_token(
     return answer["AuthenticationResult"]["AccessToken"]
 
 
-type Password = Annotated[
+# typer looks into an alias only if it is a plain one, not a `type` statement.
+Handle = Annotated[str, typer.Argument(metavar="HANDLE | EMAIL", help="Who signs in.")]
+Password = Annotated[
     str,
     typer.Option(
         envvar="CRUDDUR_PASSWORD", help="The password; locally that of the seed if not given."
@@ -50,12 +52,11 @@ type Password = Annotated[
 ]
 
 
-def token(run: Run, *, password: Password = "") -> None:
+def token(run: Run, handle: Handle, *, password: Password = "") -> None:
     """Print an access token for a user, named by handle or e-mail address.
 
     Locally it does not ask for a password.
     """
-    (handle,) = run.words
     found = token_of(run, handle, password or ask_password(run))
     run.output.result(found, access_token=found)
 

@@ -25,6 +25,7 @@ def list_users(run: Run) -> None:
 
 def create_user(
     run: Run,
+    handle: Annotated[str, typer.Argument(metavar="HANDLE", help="The handle of the new user.")],
     *,
     email: Annotated[str, typer.Option(help="The address to sign in with.")],
     name: Annotated[str, typer.Option(help="The display name; the handle if not given.")] = "",
@@ -42,7 +43,6 @@ def create_user(
     A user whom an operator makes confirms no address, so the trigger that usually writes the row
     does not run. This command writes it instead. An existing sign-in keeps its password.
     """
-    (handle,) = run.words
     run.confirm(f"This makes the user {handle}.")
     if not run.target.on_aws:
         password = password or PASSWORD

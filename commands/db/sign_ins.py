@@ -77,12 +77,17 @@ def link_sign_ins(run: Run, *, relink: bool) -> None:
         raise typer.Exit(FAILURE)
 
 
-def set_cognito_id(run: Run) -> None:
+def set_cognito_id(
+    run: Run,
+    handle: Annotated[str, typer.Argument(metavar="HANDLE", help="The user in the directory.")],
+    cognito_user_id: Annotated[
+        str, typer.Argument(metavar="ID", help=f"The id (sub) of the sign-in, or {MOCK} for none.")
+    ],
+) -> None:
     """Link one user with a sign-in of the pool, or with none (MOCK), in place of the earlier link.
 
     An id that no sign-in has is refused, since nobody could reach the account any more.
     """
-    handle, cognito_user_id = run.words
     whom = "nobody"
     if cognito_user_id != MOCK:
         found = sign_in(run.target, cognito_user_id)

@@ -49,6 +49,16 @@ Until = Annotated[
 
 def get_conversation(
     run: Run,
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="GROUP_UUID | HANDLE", help="The group, or a member of it.", show_default=False
+        ),
+    ] = "",
+    other: Annotated[
+        str,
+        typer.Argument(metavar="HANDLE", help="The other member of the group.", show_default=False),
+    ] = "",
     *,
     limit: Limit = 20,
     cursor: Cursor = "",
@@ -60,7 +70,7 @@ def get_conversation(
     A conversation is named by its group's uuid or by the handles of its two members. One handle
     stands for the newest conversation of that user, and none for the seeded one.
     """
-    group = _group(run, run.words)
+    group = _group(run, [word for word in (name, other) if word])
     messages = _List.of_messages(group)
 
     def why_empty() -> str:
@@ -74,6 +84,10 @@ def get_conversation(
 
 def list_conversations(
     run: Run,
+    handle: Annotated[
+        str,
+        typer.Argument(metavar="HANDLE", help="Whose message groups.", show_default=False),
+    ] = "",
     *,
     limit: Limit = 20,
     cursor: Cursor = "",
@@ -85,7 +99,7 @@ def list_conversations(
     A row says whether the group is unread and whether it is muted for that user.
     The user is named by handle or uuid; without a name it is a seeded one.
     """
-    who = run.words[0] if run.words else _seeded()[1]
+    who = handle or _seeded()[1]
     _print(
         run,
         _List.of_message_groups(_user_uuid(run, who)),

@@ -1,7 +1,7 @@
 """``bin/ddb/schema-load``, ``list-tables``, ``drop``: tables as a whole."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import ClientError
@@ -67,29 +67,29 @@ def list_tables(run: Run) -> None:
     run.output.table(rows, ["table", "of"], empty="There is no table.")
 
 
-def drop(run: Run) -> None:
+def drop(
+    run: Run, table: Annotated[str, typer.Argument(metavar="TABLE", help="The table to delete.")]
+) -> None:
     """Delete a table with all its items.
 
     On AWS a table that a stack owns is refused; one that a deleted stack left can be dropped.
     """
-    (name,) = run.words
     target = run.target
     dynamodb = target.client("dynamodb")
     try:
-        table = dynamodb.describe_table(TableName=name)["Table"]
+        items = dynamodb.describe_table(TableName=table)["Table"].get("ItemCount", 0)
     except dynamodb.exceptions.ResourceNotFoundException as error:
-        raise CommandError(f"There is no table {name}: see bin/ddb/list-tables.") from error
+        raise CommandError(f"There is no table {table}: see bin/ddb/list-tables.") from error
     if target.on_aws:
-        _refuse_what_a_stack_owns(target, name)
-    items = table.get("ItemCount", 0)
+        _refuse_what_a_stack_owns(target, table)
     about = "about " if target.on_aws else ""
-    what = f"This deletes the table {name} with {about}{quantity(items, 'item')}."
+    what = f"This deletes the table {table} with {about}{quantity(items, 'item')}."
     run.confirm(what)
     typer.echo(what, err=True)
-    dynamodb.delete_table(TableName=name)
-    dynamodb.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
-    run.output.result(f"Deleted the table {name}.", table=name, items=items)
-    if name == target.outputs.get("TableName"):
+    dynamodb.delete_table(TableName=table)
+    dynamodb.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
+    run.output.result(f"Deleted the table {table}.", table=table, items=items)
+    if table == target.outputs.get("TableName"):
         typer.echo(_STREAM_IS_LOST, err=True)
 
 

@@ -26,6 +26,12 @@ OWN_QUEUE = "stack"
 
 def reconcile(
     run: Run,
+    message_group_uuid: Annotated[
+        str,
+        typer.Argument(
+            metavar="MESSAGE_GROUP_UUID", help="Repair this group only.", show_default=False
+        ),
+    ] = "",
     *,
     all_: Annotated[
         bool, typer.Option("--all", help="Repair the whole table, which is also the default.")
@@ -68,14 +74,14 @@ def reconcile(
 
     Exit status: 0 when no difference is left, 1 when one is, 2 for wrong use, 130 when interrupted.
     """
-    if len(run.words) + all_ + failed + (destination is not None) > 1:
+    if sum(map(bool, (message_group_uuid, all_, failed, destination))) > 1:
         raise typer.BadParameter(
             "give one of MESSAGE_GROUP_UUID, --all, --failed and --destination"
         )
-    is_whole = not (run.words or failed or destination)
+    is_whole = not (message_group_uuid or failed or destination)
     if resume_from and not is_whole:
         raise typer.BadParameter("--resume-from is for the whole table")
-    group = _uuid(run.words[0]) if run.words else None
+    group = _uuid(message_group_uuid) if message_group_uuid else None
     first = _uuid(resume_from) if resume_from else ""
     rules = Rules(naive_zone=_zone(naive_zone))
 

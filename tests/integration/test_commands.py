@@ -896,3 +896,6 @@ def test_on_aws_a_token_asks_for_the_password(
         result = run("cognito", "token", who, "--aws", answer="Secret-1234\n")
         assert result.exit_code == 0, result.output
         assert result.stdout.strip().count(".") == 2
+    monkeypatch.setenv("CRUDDUR_PASSWORD", "Secret-1234")
+    unasked = run("cognito", "token", "reef", "--aws")
+    assert unasked.exit_code == 0, unasked.output

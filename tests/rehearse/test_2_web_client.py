@@ -38,7 +38,7 @@ def run(stage: Stage, *, yes: bool = True) -> Run:
         config=Config(retries={"total_max_attempts": 1}),
         endpoint_url=stage.aws.url,
     )
-    return Run(words=[], find=lambda: target, output=Output(as_json=True), yes=yes)
+    return Run(find=lambda: target, output=Output(as_json=True), yes=yes)
 
 
 @pytest.fixture(scope="module")

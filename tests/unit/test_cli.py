@@ -87,14 +87,37 @@ def test_help_says_what_it_does_and_what_all_commands_take(path: tuple[str, ...]
     ("command", "usage"),
     [
         ("ddb scan", ""),
-        ("ddb drop", "TABLE"),
-        ("db set-cognito-id", "HANDLE ID"),
+        ("ddb drop", "{TABLE}"),
+        ("db set-cognito-id", "{HANDLE} {ID}"),
         ("ddb reconcile", "[MESSAGE_GROUP_UUID]"),
     ],
 )
-def test_a_required_word_has_no_brackets(command: str, usage: str) -> None:
+def test_the_usage_tells_required_words_from_optional_ones(command: str, usage: str) -> None:
     help_ = CliRunner().invoke(app, [*command.split(), "--help"]).stdout
     assert help_.splitlines()[0] == f"Usage: root {command} [OPTIONS] {usage}".rstrip()
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_word_and_option_is_explained(path: tuple[str, ...]) -> None:
+    command: Any = typer.main.get_command(app)
+    for name in path:
+        command = command.get_command(typer.Context(command), name)
+    unexplained = [parameter.name for parameter in command.params if not parameter.help]
+    assert not unexplained
+
+
+def test_a_stack_may_be_called_prod(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def note(**where: Any) -> Any:
+        asked.append(where)
+        raise targets.TargetError("noted")
+
+    monkeypatch.setattr(targets, "target", note)
+    for arguments in (["--stack", "prod"], ["--stack", "other", "prod"], ["prod"]):
+        CliRunner().invoke(app, ["ddb", "scan", *arguments])
+    names = ["prod", "other", targets.STACK_NAME]
+    assert asked == [{"on_aws": True, "stack_name": name} for name in names]
 
 
 CHANGES_NOTHING = {"list-tables", "scan", "get-conversation", "list-conversations"}
