@@ -22,8 +22,9 @@ from bench.engine import Engine, engine
 from bench.figures import Spread, table
 from bench.write_units import user
 from messaging import keys
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item, Message, MessageGroupRow
-from messaging.repository import PageRequest, Repository, from_dynamodb, to_dynamodb
+from messaging.repository import PageRequest, Repository
 from runtime.user import User
 
 SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from messaging.attributes import to_dynamodb
 from messaging.entities import Message
-from messaging.repository import to_dynamodb
 
 
 def record(message: Message) -> dict[str, Any]:

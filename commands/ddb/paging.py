@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from commands.command import Run
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item
-from messaging.repository import from_dynamodb, to_dynamodb
 from runtime.errors import TryAgainError
 
 # DynamoDB takes no more in one BatchWriteItem.

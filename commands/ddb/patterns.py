@@ -14,9 +14,9 @@ from commands.ddb.paging import Reading, cost
 from commands.errors import CommandError
 from commands.output import quantity
 from messaging import keys
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item, MessageGroupRow, Pair
 from messaging.errors import UnreadableItemError
-from messaging.repository import from_dynamodb, to_dynamodb
 from seed.examples import seed_message_groups
 
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]

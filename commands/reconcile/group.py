@@ -100,7 +100,8 @@ class Reconciler:
     def reconcile(self, message_group_uuid: str, scanned: Snapshot | None = None) -> Result:
         """Make a group equal; if it is equal in what was `scanned`, it is not read again.
 
-        A table that does not answer leaves the group as `Kind.NO_ANSWER`.
+        A table that does not answer leaves the group as `Kind.NO_ANSWER`, one that refuses what
+        there is to write as `Kind.WRITE_REFUSED`.
         """
         if scanned and (plan := self._plan(scanned)).is_equal:
             return Result(message_group_uuid=message_group_uuid, notes=plan.notes)
@@ -111,6 +112,9 @@ class Reconciler:
         except TryAgainError:
             detail = "the table does not answer; what was begun may be done; run again"
             left = [Finding(kind=Kind.NO_ANSWER, detail=detail)]
+            return Result(message_group_uuid=message_group_uuid, left=left)
+        except UnreadableItemError as error:
+            left = [*found, Finding(kind=Kind.WRITE_REFUSED, detail=str(error))]
             return Result(message_group_uuid=message_group_uuid, left=left)
         return Result(
             message_group_uuid=message_group_uuid,

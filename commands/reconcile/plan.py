@@ -59,6 +59,7 @@ class Kind(StrEnum):
     RANGE_TRIMMED = "range_trimmed"
     RANGE_UNREADABLE = "range_unreadable"
     NO_ANSWER = "no_answer"
+    WRITE_REFUSED = "write_refused"
     # Worth knowing, and equal.
     SEVERAL_GROUPS_OF_PAIR = "several_groups_of_pair"
     MESSAGE_IN_FUTURE = "message_in_future"

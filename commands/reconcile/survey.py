@@ -16,6 +16,7 @@ from commands.reconcile.plan import (
     Kind,
     Snapshot,
     group_in,
+    key_of,
     members_in,
     name_in,
     owner_of,
@@ -71,7 +72,7 @@ class Survey:
                 uuid = keys.canonical_uuid(str(item.get("message_group_uuid")))
                 self._group(uuid).rows.append(item)
             elif pk.startswith(keys.MEMBERS_PREFIX):
-                self._group(keys.uuid_in(pk, keys.MEMBERS_PREFIX)).members = item
+                self._group(_group_of_members(item)).members = item
             elif pk.startswith(keys.PAIR_PREFIX):
                 self._pairs[pk] = item
         except ValueError:
@@ -145,6 +146,14 @@ class Survey:
                 if (user := name_in(row)) and owner_of(row) != user.uuid:
                     keep_newest(shown, place_of(row, self._rules), user)
         return {uuid: user for uuid, (_, user) in (shown | written).items()}
+
+
+def _group_of_members(item: Item) -> str:
+    """Return the group of a MEMBERS item; raise ValueError where the API does not look for it."""
+    uuid = keys.uuid_in(item["pk"], keys.MEMBERS_PREFIX)
+    if key_of(item) != (keys.members_pk(uuid), keys.MEMBERS_SK):
+        raise ValueError("the API asks for another spelling of this key")
+    return uuid
 
 
 def _pair_pk(users: frozenset[str]) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any
 
 from commands.reconcile.plan import Key, Write, key_of
 from messaging import keys
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item
-from messaging.repository import Repository, from_dynamodb, to_dynamodb
+from messaging.repository import Repository
 
 # DynamoDB takes no more in one transaction; the rest of a plan this long follows in the next.
 TRANSACTION_ITEMS = 100
@@ -58,7 +59,8 @@ class Table(Repository):
     def write(self, writes: Sequence[Write]) -> bool:
         """Carry out `writes`, all or none; return False if the table has changed since it was read.
 
-        Of more writes than one transaction takes, only the first are carried out.
+        Of more writes than one transaction takes, only the first are carried out. Raises
+        UnreadableItemError when DynamoDB never takes one of them.
         """
         items = [self._bound(write) for write in writes[:TRANSACTION_ITEMS]]
         reasons = self._transact(lambda: items)

@@ -3,8 +3,8 @@
 from itertools import count
 from typing import Any
 
+from messaging.attributes import to_dynamodb
 from messaging.entities import Item, Message, MessageGroupRow
-from messaging.repository import to_dynamodb
 
 _numbers = count(1)
 

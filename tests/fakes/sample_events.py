@@ -18,9 +18,9 @@ from psycopg2 import sql
 from psycopg2.extras import RealDictCursor
 
 from messaging import keys
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item, Message
 from messaging.errors import UnreadableItemError
-from messaging.repository import from_dynamodb, to_dynamodb
 from seed.examples import seed_message_groups, seed_users
 
 if TYPE_CHECKING:

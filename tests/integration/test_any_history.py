@@ -33,9 +33,10 @@ from commands.reconcile.digest import Rules
 from commands.reconcile.group import Reconciler
 from commands.reconcile.table import Table
 from messaging import keys, marks, message_groups
+from messaging.attributes import from_dynamodb
 from messaging.entities import Item, Marking, Message, MessageGroupRow
 from messaging.message_groups import SendRequest, SendResult
-from messaging.repository import Repository, from_dynamodb
+from messaging.repository import Repository
 from messaging.stream import StreamProcessor
 from runtime import environment
 from runtime.deadline import Deadline

@@ -22,9 +22,11 @@ from commands.reconcile.plan import Kind, Write
 from commands.reconcile.survey import Survey
 from commands.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys, message_groups
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import PARKED_FOR, Advance, Failed, Item, Message, MessageGroupRow, advances
+from messaging.errors import UnreadableItemError
 from messaging.message_groups import SendRequest
-from messaging.repository import PageRequest, from_dynamodb, to_dynamodb
+from messaging.repository import PageRequest
 from messaging.stream import Report, StreamProcessor
 from runtime.deadline import Deadline
 from runtime.errors import TryAgainError
@@ -419,6 +421,16 @@ def test_strays_are_reported(table: Table) -> None:
     assert left(everything(reconciler_of(table))) == [Kind.MESSAGE_UNREADABLE, Kind.ROW_OF_NOBODY]
 
 
+def test_members_in_another_spelling_of_their_key_do_not_count(table: Table) -> None:
+    group = begin(table)
+    members = contents(table)[keys.members_pk(group), keys.MEMBERS_SK]
+    delete(table, members)
+    put(table, members | {"pk": keys.MEMBERS_PREFIX + group.upper()})
+    results = everything(reconciler_of(table))
+    assert (repaired(results), left(results)) == ([Kind.MEMBERS_MISSING], [Kind.MESSAGE_UNREADABLE])
+    assert table.get_members(group)
+
+
 def test_a_row_in_another_spelling_of_its_keys_is_put_right(table: Table) -> None:
     put(
         table,
@@ -758,6 +770,55 @@ def test_a_table_that_does_not_answer_leaves_the_group_and_the_run_goes_on(
     results = everything(reconciler_of(meddled))
     assert left(results) == [Kind.NO_ANSWER]
     assert repaired(results) == [Kind.ROW_BEHIND] * 2
+
+
+def test_a_write_that_dynamodb_never_takes_leaves_the_group_and_the_run_goes_on(
+    meddled: Meddled,
+) -> None:
+    groups = [begin(meddled, one, other) for one, other in ((GRAHAMS, REEF), (REEF, BAYKO))]
+    for group in groups:
+        put(meddled, *(row | {"message": "else"} for row in rows_of(meddled, group)))
+
+    def refuse(number: int) -> None:
+        if number == 0:
+            raise UnreadableItemError("an item that DynamoDB cannot write")
+
+    meddled.before = refuse
+    results = everything(reconciler_of(meddled))
+    assert {result.message_group_uuid for result in results} == set(groups)
+    assert left(results) == [Kind.ROW_DIFFERS, Kind.ROW_DIFFERS, Kind.WRITE_REFUSED]
+    assert repaired(results) == [Kind.ROW_DIFFERS] * 2
+
+
+# DynamoDB takes it, and spells it with all its zeros; boto3 refuses to read it.
+LONG_NUMBER = {"N": "1" + "0" * 125}
+STRANGE: dict[str, Any] = {
+    "n": LONG_NUMBER,
+    "ns": {"NS": [LONG_NUMBER["N"], "1"]},
+    "m": {"M": {"l": {"L": [LONG_NUMBER, {"NULL": True}]}}},
+}
+
+
+def test_whatever_somebody_else_adds_to_an_item_is_read_and_kept(table: Table) -> None:
+    group = begin(table)
+    last = write(table, group, 1, REEF)
+    pair = {"pk": keys.pair_pk(GRAHAMS.uuid, REEF.uuid), "sk": keys.PAIR_SK, "group": OTHER_GROUP}
+    put(table, pair)
+    for item in contents(table).values():
+        if keys.owner_in(item["pk"]) is None:  # moto's indexes cannot read such numbers either
+            table._client.put_item(TableName=table._table_name, Item=to_dynamodb(item) | STRANGE)
+    results = everything(reconciler_of(table))
+    assert left(results) == []
+    assert repaired(results) == [Kind.PAIR_DIFFERS, Kind.ROW_BEHIND, Kind.ROW_BEHIND]
+    assert conversation_of(table, group) == ["at 1", "at 0"]
+    assert inbox(table, GRAHAMS) == [("reef", "at 1")]
+    items = table._client.scan(TableName=table._table_name)["Items"]
+    kept = [{name: item[name] for name in STRANGE} for item in items if "n" in item]
+    assert kept == [STRANGE] * 4
+    (record,) = inserted(last)
+    record["dynamodb"]["NewImage"] |= STRANGE
+    report = StreamProcessor(table, clock=lambda: minute(1000)).process([record])
+    assert (report.parked, report.failed) == (0, [])
 
 
 def test_lag_below_a_minute_is_no_difference(table: Table) -> None:

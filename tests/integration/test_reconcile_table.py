@@ -8,8 +8,8 @@ import pytest
 from commands.reconcile.plan import Write
 from commands.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys
+from messaging.attributes import to_dynamodb
 from messaging.entities import Item
-from messaging.repository import to_dynamodb
 from runtime.deadline import Deadline
 from tests.fakes.adopted import message_item, row_item
 from tests.fakes.memory_table import MemoryTable

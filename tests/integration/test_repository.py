@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from io import BytesIO
+from itertools import product
 from typing import Any
 from uuid import UUID
 
@@ -507,10 +508,15 @@ def test_a_row_that_dynamodb_never_takes_is_told_from_a_table_that_refuses_us(
     writes: list[Callable[[Repository], object]] = [
         lambda table: advance(table, message(1)),
         lambda table: mark(table, muted=True),
+        lambda table: create(table, message(1)),
     ]
-    for write in writes:
+    never = [
+        client_error("ValidationException"),
+        client_error("TransactionCanceledException", "None", "ValidationError"),
+    ]
+    for write, refusal in product(writes, never):
         with pytest.raises(UnreadableItemError):
-            write(faulty(repository, [client_error("ValidationException")]))
+            write(faulty(repository, [refusal]))
         with pytest.raises(ClientError):
             write(faulty(repository, [client_error("AccessDeniedException")]))
 

@@ -10,9 +10,10 @@ import pytest
 
 from commands import targets
 from messaging import keys, message_groups
+from messaging.attributes import to_dynamodb
 from messaging.entities import Item, Marks
 from messaging.message_groups import SendRequest
-from messaging.repository import Repository, to_dynamodb
+from messaging.repository import Repository
 from runtime.deadline import Deadline
 from runtime.user import User
 from seed.examples import seed_users

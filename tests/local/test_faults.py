@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from messaging import keys
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item, Message, MessageGroupRow
-from messaging.repository import from_dynamodb, to_dynamodb
 from tests.local.conftest import LocalCloud, RunningCloud, running
 from tests.local.fault_proxy import FaultProxy
 from tests.local.test_application import Person

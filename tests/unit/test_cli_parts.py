@@ -16,8 +16,8 @@ from commands.ddb.paging import BatchWriter, Reading
 from commands.output import Output
 from commands.parallel import in_parallel
 from commands.terminal import plain
+from messaging.attributes import to_dynamodb
 from messaging.entities import advances
-from messaging.repository import to_dynamodb
 from runtime.errors import TryAgainError
 from seed.generated import TooManyGroupsError, generated_groups, generated_messages
 

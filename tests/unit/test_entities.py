@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from messaging import entities, keys
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import (
     Connection,
     Failed,
@@ -21,7 +22,6 @@ from messaging.entities import (
     Ticket,
 )
 from messaging.errors import UnreadableItemError
-from messaging.repository import from_dynamodb, to_dynamodb
 from runtime.user import User
 from tests.fakes.people import GRAHAMS, REEF, minute
 
@@ -319,6 +319,11 @@ def test_items_have_the_types_that_boto3_gives_them(item: Any) -> None:
     stored = {name: serializer.serialize(value) for name, value in item.items()}
     assert to_dynamodb(item) == stored
     assert from_dynamodb(stored) == {n: deserializer.deserialize(v) for n, v in stored.items()}
+
+
+def test_binary_values_are_read_from_a_table_and_from_the_event_of_its_stream() -> None:
+    from_table, from_stream = {"b": {"B": b"\x00"}}, {"b": {"B": "AA=="}}
+    assert from_dynamodb(from_table) == from_dynamodb(from_stream) == {"b": b"\x00"}
 
 
 @pytest.mark.parametrize("value", [None, 1, "true", "false", 0])

@@ -10,9 +10,9 @@ from uuid import UUID
 import pytest
 
 from messaging import keys, live
+from messaging.attributes import to_dynamodb
 from messaging.entities import Marks, Message, MessageGroupRow, Settings, advances
 from messaging.hints import Notifier
-from messaging.repository import to_dynamodb
 from runtime.errors import TryAgainError
 from runtime.user import User
 from tests.fakes.channel import MemoryChannel, Sent

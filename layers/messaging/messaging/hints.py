@@ -11,9 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from messaging import keys, live, repository
+from messaging.attributes import from_dynamodb
 from messaging.entities import Connection, MessageGroupRow
 from messaging.errors import UnreadableItemError
-from messaging.repository import Repository, from_dynamodb
+from messaging.repository import Repository
 from runtime import environment, side_by_side, web_socket
 from runtime.web_socket import Channel, Outcome
 

@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from botocore.config import Config
@@ -20,6 +19,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from messaging import keys
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import (
     Advance,
     Connection,
@@ -73,6 +73,8 @@ _NOT_NOW = _CONFLICT | {
     "ThrottlingException",
     "TransactionInProgressException",
 }
+# Of a write, and of an item in a transaction.
+_INVALID = frozenset({"ValidationException", "ValidationError"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -427,9 +429,7 @@ class Repository:
             response: Mapping[str, Any] = error.response
             return from_dynamodb(response.get("Item", {}))
         except ClientError as error:
-            if error.response["Error"]["Code"] != "ValidationException":
-                raise
-            raise UnreadableItemError("a row that DynamoDB cannot write") from error
+            raise _refusal(error) from error
         return None
 
     def _put(self, item: Item) -> Any:
@@ -511,14 +511,18 @@ class Repository:
         When a condition failed, return what is in the table for each item, empty where its own
         condition held. The SDK repeats with the same ClientRequestToken, so that a transaction
         whose answer was lost does not fail on itself.
+
+        Raises
+        ------
+        UnreadableItemError
+            DynamoDB refuses the write for what an item holds, and always will.
         """
         try:
             self._call(lambda: self._client.transact_write_items(TransactItems=items()))
-        except self._client.exceptions.TransactionCanceledException as error:
-            reasons = error.response["CancellationReasons"]
-            if not any(reason.get("Code") == "ConditionalCheckFailed" for reason in reasons):
-                raise
-            return [from_dynamodb(reason.get("Item", {})) for reason in reasons]
+        except ClientError as error:
+            if "ConditionalCheckFailed" not in _codes(error):
+                raise _refusal(error) from error
+            return [from_dynamodb(r.get("Item", {})) for r in _cancellation_reasons(error)]
         return None
 
     def _call[Response](self, call: Callable[[], Response]) -> Response:
@@ -556,72 +560,38 @@ def _goes_forward(register: str) -> str:
     return f"(attribute_not_exists({register}) OR {register} < :{register})"
 
 
+def _cancellation_reasons(error: ClientError) -> Sequence[Mapping[str, Any]]:
+    """Return why a transaction was not carried out: a reason for each of its items."""
+    response: Mapping[str, Any] = error.response
+    reasons: Sequence[Mapping[str, Any]] = response.get("CancellationReasons", ())
+    return reasons
+
+
+def _codes(error: ClientError) -> set[str]:
+    """Return the code of an error, and those of the items of its transaction."""
+    codes = {reason.get("Code", "None") for reason in _cancellation_reasons(error)}
+    return codes | {error.response["Error"]["Code"]}
+
+
+def _refusal(error: ClientError) -> Exception:
+    """Return what the refusal of a write is to be raised as."""
+    if _codes(error) & _INVALID:
+        return UnreadableItemError("an item that DynamoDB cannot write")
+    return error
+
+
 def _kind(error: ClientError) -> Literal["conflict", "not now", "other"]:
     """Return what kind of refusal `error` is.
 
     In a transaction a conflict hides whether that item's condition holds, so a conflict counts
     before another item's failed condition.
     """
-    codes = {error.response["Error"]["Code"]}
-    for reason in error.response.get("CancellationReasons", []):
-        codes.add(reason.get("Code", "None"))
+    codes = _codes(error)
     if codes & _CONFLICT:
         return "conflict"
     if "ConditionalCheckFailed" in codes:
         return "other"
     return "not now" if codes & _NOT_NOW else "other"
-
-
-def to_dynamodb(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an item with DynamoDB's types for Python's."""
-    return {name: _typed(value) for name, value in item.items()}
-
-
-def from_dynamodb(item: Mapping[str, Any]) -> Item:
-    """Return an item, or the image in a stream record, with Python's types for DynamoDB's.
-
-    Raises
-    ------
-    UnreadableItemError
-        It has a number that boto3 refuses: DynamoDB spells 1E+125 with all its zeros.
-    """
-    try:
-        return {name: _untyped(value) for name, value in item.items()}
-    except ArithmeticError as error:
-        raise UnreadableItemError("a number that cannot be read") from error
-
-
-# Nearly everything in an item is a string, and the rest of what requests read and write are lists
-# of strings and flags. For these boto3 is no slower, but importing it takes a twelfth of a cold
-# start; so it is only imported for what is none of them.
-def _typed(value: Any) -> Any:
-    match value:
-        case str():
-            return {"S": value}
-        case bool():
-            return {"BOOL": value}
-        case int():
-            return {"N": str(value)}
-        case list():
-            return {"L": [_typed(each) for each in value]}
-    return _boto3_types().TypeSerializer().serialize(value)
-
-
-def _untyped(value: Any) -> Any:
-    match value:
-        case {"S": str(text)}:
-            return text
-        case {"BOOL": bool(flag)}:
-            return flag
-        case {"L": list(values)}:
-            return [_untyped(each) for each in values]
-    return _boto3_types().TypeDeserializer().deserialize(value)
-
-
-def _boto3_types() -> ModuleType:
-    from boto3.dynamodb import types  # noqa: PLC0415  # see above
-
-    return types
 
 
 @environment.once

@@ -18,10 +18,11 @@ from aws_lambda_powertools import Logger
 from cachetools import LRUCache, cachedmethod
 
 from messaging import keys, repository
+from messaging.attributes import from_dynamodb
 from messaging.entities import PARKED_FOR, Failed, Message, advances
 from messaging.errors import UnreadableItemError
 from messaging.moves import move_row
-from messaging.repository import Repository, from_dynamodb
+from messaging.repository import Repository
 from runtime import environment, side_by_side
 from runtime.errors import TryAgainError
 
