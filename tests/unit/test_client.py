@@ -38,9 +38,14 @@ class Api:
             raise answer
         return answer
 
-    def client(self, token: str | Callable[[], str] = "t", attempts: int = 4) -> Client:
+    def client(
+        self,
+        token: str | Callable[[], str] = "t",
+        attempts: int = 4,
+        address: str | Callable[[], str] = "http://api",
+    ) -> Client:
         return Client(
-            "http://api",
+            address,
             token,
             attempts=attempts,
             transport=httpx.MockTransport(self.answer),
@@ -129,6 +134,33 @@ def test_a_token_can_be_made_for_each_request() -> None:
     api.client(lambda: next(tokens)).create_message(GROUP, "hello")
     sent = [request.headers["authorization"] for request in api.requests]
     assert sent == ["Bearer one", "Bearer two"]
+
+
+def test_an_address_can_be_another_for_each_request() -> None:
+    addresses = iter(["http://one", "http://two/"])
+    api = Api(httpx.Response(500), SENT)
+    api.client(address=lambda: next(addresses)).create_message(GROUP, "hello")
+    assert [str(request.url) for request in api.requests] == [
+        "http://one/api/messages",
+        "http://two/api/messages",
+    ]
+
+
+def test_hints_say_why_there_is_no_connection_and_try_again_until_the_api_refuses() -> None:
+    def token() -> str:
+        if len(api.pauses) == 2:
+            raise OSError("no token for now")
+        return "t"
+
+    api = Api(httpx.Response(503), httpx.ConnectError("nobody there"), httpx.Response(403))
+    hints = api.client(token, attempts=1).hints()
+    told = [next(hints) for _ in range(3)]
+    assert {hint.type for hint in told} == {"disconnected"}
+    assert [hint.reason for hint in told] == ["503", "nobody there", "no token for now"]
+    with pytest.raises(ApiError):
+        next(hints)
+    assert api.pauses == sorted(api.pauses)
+    assert len(api.pauses) == 3
 
 
 def test_a_list_goes_on_to_the_next_page_only_when_it_is_needed() -> None:

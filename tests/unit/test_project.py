@@ -155,7 +155,7 @@ PACKAGES: dict[str, tuple[str, set[str]]] = {
     "cruddur_client": ("clients/python", set()),
     # Knows nothing of this project.
     "sam_offline": (".", set()),
-    "commands": (".", OF_OPERATORS | {"sam_offline"}),
+    "commands": (".", OF_OPERATORS | {"sam_offline", "cruddur_client"}),
     "local": (".", OF_OPERATORS | {"commands", "sam_offline"}),
     # `make load` holds its log against what `tests` say that no log may hold.
     "bench": (

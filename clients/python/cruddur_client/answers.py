@@ -114,8 +114,8 @@ class LiveTicket(_Answer):
 class Hint(_Answer):
     """Something has changed: what it is about, and where that is known the message's place.
 
-    `type` is one of the API's, or ``connected``: from here on everything is told, and what came
-    before has to be read.
+    `type` is one of the API's, or one of this client's: ``connected``, from which on everything is
+    told, and what came before has to be read; ``disconnected``, with the reason.
     """
 
     type: str

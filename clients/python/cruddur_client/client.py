@@ -60,29 +60,37 @@ class Client:
     Parameters
     ----------
     api
-        Base address of the API.
+        Base address of the API, or a function that returns it whenever it is called.
     token
         An access token, or a function that returns a good one whenever it is called.
     attempts
         How often a request is sent at most.
+    timeout
+        Seconds to wait for an answer, also for that to a WebSocket's handshake.
+    trust_env
+        Whether proxies that the environment names are used.
     transport, sleep
         Of tests.
     """
 
     def __init__(
         self,
-        api: str,
+        api: str | Callable[[], str],
         token: str | Callable[[], str],
         *,
         attempts: int = 5,
         timeout: float = 35.0,
+        trust_env: bool = True,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        self._api = api if callable(api) else lambda: api
         self._token = token if callable(token) else lambda: token
         self._attempts = attempts
+        self._timeout = timeout
+        self._trust_env = trust_env
         self._sleep = sleep
-        self._http = httpx.Client(base_url=api, timeout=timeout, transport=transport)
+        self._http = httpx.Client(timeout=timeout, trust_env=trust_env, transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -178,8 +186,9 @@ class Client:
     def hints(self) -> Iterator[Hint]:
         """Yield what has changed, as it is told, and connect again whenever a connection ends.
 
-        It ends when the API closes this connection since the same person has ten newer ones. Needs
-        the package websockets, which comes with ``cruddur-client[live]``.
+        It ends when the API closes this connection since the same person has ten newer ones. A
+        function for address or token may raise an OSError when it has none for now. Needs the
+        package websockets, which comes with ``cruddur-client[live]``.
         """
         from websockets.exceptions import WebSocketException  # noqa: PLC0415  # not everybody has it
         from websockets.sync.client import connect  # noqa: PLC0415
@@ -188,7 +197,11 @@ class Client:
         while True:
             try:
                 ticket = self.create_live_ticket()
-                with connect(f"{ticket.url}?{urlencode({'ticket': ticket.ticket})}") as socket:
+                with connect(
+                    f"{ticket.url}?{urlencode({'ticket': ticket.ticket})}",
+                    open_timeout=self._timeout,
+                    proxy=True if self._trust_env else None,
+                ) as socket:
                     failures = 0
                     yield Hint(type="connected")
                     while True:
@@ -197,11 +210,13 @@ class Client:
                             return
                         if hint.type not in {"closing", "pong"}:
                             yield hint
-            except (WebSocketException, httpx.TransportError, OSError):
-                pass
+            except (WebSocketException, httpx.TransportError, OSError) as error:
+                reason = str(error) or type(error).__name__
             except ApiError as error:
                 if error.status not in _AGAIN:
                     raise
+                reason = str(error)
+            yield Hint(type="disconnected", reason=reason)
             failures += 1
             self._sleep(_pause(failures))
 
@@ -238,7 +253,8 @@ class Client:
             pause = _pause(attempt)
             try:
                 headers = {"Authorization": f"Bearer {self._token()}"}
-                answer = self._http.request(method, target, json=body, headers=headers)
+                url = f"{self._api().rstrip('/')}{target}"
+                answer = self._http.request(method, url, json=body, headers=headers)
             except httpx.TransportError:
                 if is_last:
                     raise
