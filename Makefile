@@ -33,8 +33,7 @@ prove: setup ## run the longest tests, such as every schedule with two faults
 	@$(PYTEST) -m proof tests/unit tests/integration tests/local
 
 .PHONY: smoke
-smoke: ## build for both architectures, and import every handler with its layers alone
-	@bin/setup
+smoke: setup ## build for both architectures and import every handler; build and use the client
 	@bin/python -m tests.smoke
 
 .PHONY: events

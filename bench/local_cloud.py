@@ -43,16 +43,19 @@ class Started:
     url: str
     environment: dict[str, str]
 
-    def client(self, handle: str) -> httpx.Client:
-        """Return a client of somebody who is signed in."""
-        token = subprocess.run(
+    def token(self, handle: str) -> str:
+        """Return an access token of somebody of the seed."""
+        return subprocess.run(
             [ROOT / "bin" / "cognito" / "token", handle],
             env=self.environment,
             capture_output=True,
             text=True,
             check=True,
         ).stdout.strip()
-        headers = {"Authorization": f"Bearer {token}"}
+
+    def client(self, handle: str) -> httpx.Client:
+        """Return a client of somebody who is signed in."""
+        headers = {"Authorization": f"Bearer {self.token(handle)}"}
         return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False)
 
 

@@ -1,8 +1,9 @@
-"""`make smoke`: what `sam build` makes is what runs.
+"""`make smoke`: what is built is what runs.
 
 Builds the functions and layers for both architectures, looks whether each has binaries of its
 own architecture only, and imports every handler with nothing but its built layers and what the
-Lambda runtime brings. Prints each layer's size; Lambda takes 250 MB in all.
+Lambda runtime brings. Prints each layer's size; Lambda takes 250 MB in all. Then the client's turn
+comes: see `tests.client_package`.
 """
 
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 from local.settings import ROOT
 from sam_offline.ministack import CREDENTIALS
 from sam_offline.stack import Function
+from tests import client_package
 from tests.fakes.template import read_stack
 
 _BUILDS = ROOT / ".aws-sam" / "smoke"
@@ -34,7 +36,8 @@ def main() -> int:
     try:
         for architecture in _MACHINES:
             _smoke(architecture)
-    except SmokeError as error:
+        client_package.check()
+    except (SmokeError, client_package.ClientError) as error:
         print(f"smoke: {error}", file=sys.stderr)
         return 1
     return 0
