@@ -11,16 +11,15 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from samtranslator.yaml_helper import yaml_parse
-
 from commands.targets import ROOT
+from sam_offline.template import read
 
 __all__ = ["retained_template"]
 
 
 def retained_template() -> dict[str, Any]:
     """What template.yaml says of the resources that it keeps when the stack is deleted."""
-    document = yaml_parse((ROOT / "template.yaml").read_text())
+    document = read(ROOT / "template.yaml")
     resources = {
         name: {key: value for key, value in resource.items() if key != "Metadata"}
         for name, resource in document["Resources"].items()

@@ -17,14 +17,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import yaml
 from samtranslator.model.exceptions import InvalidDocumentException
 from samtranslator.translator.transform import transform
-from samtranslator.yaml_helper import yaml_parse
-from yaml import YAMLError
+from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from sam_offline.errors import TemplateError
 
-__all__ = ["ACCOUNT", "SERVED", "Template", "translate"]
+__all__ = ["ACCOUNT", "SERVED", "Template", "read", "translate"]
 
 ACCOUNT = "000000000000"
 SERVED = {
@@ -166,6 +166,25 @@ def _some(properties: Mapping[str, Any], wanted: set[str]) -> dict[str, Any]:
     return {name: value for name, value in properties.items() if not wanted or name in wanted}
 
 
+class _Loader(yaml.CSafeLoader):
+    """Knows CloudFormation's short forms, such as !Ref; reads ten times as fast as yaml's own."""
+
+
+_Loader.add_multi_constructor("!", intrinsics_multi_constructor)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return what is in a template's file, with its short forms written out.
+
+    Raise TemplateError for a file that is not there or no YAML.
+    """
+    try:
+        document: dict[str, Any] = yaml.load(path.read_text(), Loader=_Loader)  # noqa: S506 - safe
+    except (OSError, yaml.YAMLError) as error:
+        raise TemplateError(f"{path.name} cannot be read: {error}") from error
+    return document
+
+
 def translate(
     path: Path,
     *,
@@ -179,10 +198,7 @@ def translate(
     """
     os.environ.setdefault("AWS_DEFAULT_REGION", region)  # the translator asks boto3 for it
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
-    try:
-        document = yaml_parse(path.read_text())
-    except (OSError, YAMLError) as error:
-        raise TemplateError(f"{path.name} cannot be read: {error}") from error
+    document = read(path)
     declared = document.get("Parameters", {})
     given = dict(parameters or {})
     if unknown := given.keys() - declared:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from cryptography import x509
-from samtranslator.yaml_helper import yaml_parse
 
 from administration import database_users
 from commands.retained import retained_template
@@ -20,6 +19,7 @@ from directory.errors import SignUpError
 from functions.update_message_groups import app as update_message_groups
 from messaging import hints, keys, repository
 from messaging.stream import Report
+from sam_offline.template import read
 from tests.fakes.gateway import Context
 from tests.fakes.iam import OF_AWS, TABLE, Iam
 from tests.fakes.memory_repository import MemoryRepository
@@ -340,7 +340,7 @@ def test_only_what_sends_to_clients_may_do_so(resources: Resources) -> None:
 
 
 def test_no_password_is_in_an_environment_variable(variants: dict[str, Resources]) -> None:
-    document = yaml_parse(TEMPLATE)
+    document = read(ROOT / "template.yaml")
     secret = {name for name, p in document["Parameters"].items() if p.get("NoEcho")}
     assert not secret
     pattern = re.compile(document["Parameters"]["DatabaseUrl"]["AllowedPattern"])
@@ -509,7 +509,7 @@ def test_a_public_database_waits_for_the_way_in(variants: dict[str, Resources]) 
 
 
 def test_every_region_that_is_served_has_its_certificates() -> None:
-    (assertion,) = yaml_parse(TEMPLATE)["Rules"]["DatabaseCanProveWhoItIs"]["Assertions"]
+    (assertion,) = read(ROOT / "template.yaml")["Rules"]["DatabaseCanProveWhoItIs"]["Assertions"]
     regions, region = assertion["Assert"]["Fn::Contains"]
     assert region == {"Ref": "AWS::Region"}
     files = {path.stem: path for path in RDS_CERTIFICATES.iterdir()}
