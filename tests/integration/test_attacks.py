@@ -7,186 +7,29 @@ the calls that were made are looked at: nothing is read or written for who may n
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
-from uuid import uuid4
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import psycopg2
 import pytest
-from starlette.requests import Request
 
-from runtime import environment
+from messaging import keys
 from runtime.user import User
-from sam_offline.functions import Result
-from sam_offline.http_api import HttpApi
-from sam_offline.stack import Route
-from tests.contract import contract
-from tests.fakes.calls import Call, noted_calls
-from tests.fakes.gateway import Answer, Gateway
-from tests.fakes.people import BAYKO, GRAHAMS, REEF
-from tests.fakes.template import Stack
-from tests.fakes.tokens import FORGED, Pool
-from tests.integration.conftest import fill_directory
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-STRANGER = User(
-    uuid="00000000-0000-4000-8000-00000000000d", handle="stranger", display_name="Stranger"
+from tests.fakes.gateway import Gateway
+from tests.fakes.people import GRAHAMS, REEF
+from tests.fakes.tokens import FORGED
+from tests.integration.attacked import (
+    GROUPS,
+    MESSAGES,
+    SECRET,
+    STRANGER,
+    Cell,
+    World,
+    people,
+    remove_from_directory,
+    world,
 )
-SECRET = "nobody else's business"
-GROUPS = "/api/message_groups"
-MESSAGES = "/api/messages"
-NO_GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
 
-type Items = dict[tuple[str, str], Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One request: to a route, for an object of some kind."""
-
-    route: Route
-    object: str
-    target: str
-    body: Mapping[str, Any] | None
-
-    def __str__(self) -> str:
-        return f"{self.route.method} {self.target} ({self.object}) {self.body or ''}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Done:
-    """What came of a request."""
-
-    answer: Answer
-    before: Items
-    after: Items
-    calls: set[Call]
-
-    @property
-    def changed(self) -> set[tuple[str, str]]:
-        """The keys of the items that are others than before."""
-        return {
-            key for key in self.before | self.after if self.before.get(key) != self.after.get(key)
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """The API with its authorizer; grahams writes with reef, and reef with bayko."""
-
-    api: HttpApi
-    pool: Pool
-    dynamodb: "DynamoDBClient"
-    table_name: str
-    routes: tuple[Route, ...]
-    invoked: list[str]
-    group: str
-    groups_of_others: str
-
-    def items(self) -> Items:
-        found = self.dynamodb.scan(TableName=self.table_name)["Items"]
-        return {(item["pk"]["S"], item["sk"]["S"]): item for item in found}
-
-    def send(self, method: str, target: str, authorization: str | None, body: Any = None) -> Answer:
-        path, _, query = target.partition("?")
-        headers = {"host": "api", "content-type": "application/json"}
-        if authorization is not None:
-            headers["authorization"] = authorization
-        scope = {
-            "type": "http",
-            "method": method,
-            "http_version": "1.1",
-            "scheme": "http",
-            "path": unquote(path),
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
-        }
-        content = b"" if body is None else json.dumps(body).encode()
-        answer = self.api.answer(Request(scope), content)
-        text = bytes(answer.body).decode()
-        found = contract().faults(method, path, answer.status_code, answer.headers, text)
-        assert not found, (method, target, found)
-        return Answer(
-            status=answer.status_code, headers=dict(answer.headers), body=json.loads(text)
-        )
-
-    def attack(self, cell: Cell, authorization: str | None) -> Done:
-        """Send the request to functions that remember nobody."""
-        environment.renew()
-        before = self.items()
-        with noted_calls() as calls:
-            answer = self.send(cell.route.method, cell.target, authorization, cell.body)
-        return Done(answer=answer, before=before, after=self.items(), calls=calls)
-
-    def cells(self) -> Iterator[Cell]:
-        """Every route, with each kind of object that it can be asked for."""
-        for route in self.routes:
-            operation = contract().document["paths"][route.path][route.method.lower()]
-            body = None
-            if "requestBody" in operation:
-                body = operation["requestBody"]["content"]["application/json"]["example"]
-            for kind, named in self.objects().items():
-                target = route.path.format(**named)
-                names = named.keys() & (body or {}).keys()
-                if kind == "own" or target != route.path or names:
-                    # A uuid of its own: two sends must not be one.
-                    fresh = {"message_uuid": str(uuid4())} if "message" in (body or {}) else {}
-                    sent = body and {**body, **{name: named[name] for name in names}, **fresh}
-                    yield Cell(route=route, object=kind, target=target, body=sent)
-
-    def objects(self) -> dict[str, dict[str, str]]:
-        """What a path or a body can name, by whose it is to grahams."""
-        return {
-            "own": {"message_group_uuid": self.group, "handle": "reef"},
-            "oneself": {"message_group_uuid": self.group, "handle": "grahams"},
-            "others'": {"message_group_uuid": self.groups_of_others, "handle": "bayko"},
-            "none": {"message_group_uuid": NO_GROUP, "handle": "nobody"},
-            "malformed": {"message_group_uuid": "%00", "handle": "%00"},
-        }
-
-
-@pytest.fixture
-def people(database_url: str, monkeypatch: pytest.MonkeyPatch, directory: str) -> None:
-    """Let the stranger be in the directory, too; ids in the pool are the handles."""
-    people = {user: user.handle for user in (GRAHAMS, REEF, BAYKO, STRANGER)}
-    fill_directory(database_url, people, monkeypatch)
-
-
-@pytest.fixture
-def world(
-    gateway: Gateway, stack: Stack, dynamodb: "DynamoDBClient", table_name: str, people: None
-) -> World:
-    invoked: list[str] = []
-
-    def invoke(function: str, event: Any) -> Result:
-        invoked.append(function)
-        return Result(payload=gateway.invoke(function, event))
-
-    def begin(sender: str, receiver: str) -> str:
-        body = {"handle": receiver, "message": SECRET, "message_uuid": str(uuid4())}
-        return str(gateway.post(GROUPS, body, by=sender).body["message_group_uuid"])
-
-    pool = Pool()
-    return World(
-        api=HttpApi(
-            routes=stack.routes(),
-            authorizers={route.authorizer or "": pool.authorizer() for route in stack.routes()},
-            cors={},
-            invoke=invoke,
-        ),
-        invoked=invoked,
-        pool=pool,
-        dynamodb=dynamodb,
-        table_name=table_name,
-        routes=stack.routes(),
-        group=begin("grahams", "reef"),
-        groups_of_others=begin("reef", "bayko"),
-    )
+__all__ = ["people", "world"]
 
 
 def test_who_has_no_good_token_ends_at_the_gateway(
@@ -207,37 +50,30 @@ def test_who_has_no_good_token_ends_at_the_gateway(
     tell(f"{len(cells)} cells for each of {len(FORGED)} who have no good token")
 
 
-def remove_from_directory(url: str, handle: str) -> None:
-    owner = psycopg2.connect(url)
-    with owner, owner.cursor() as cursor:
-        cursor.execute("DELETE FROM public.users WHERE handle = %s", (handle,))
-    owner.close()
-
-
 @pytest.mark.proof
 @pytest.mark.parametrize(
     ("who", "code"),
     [
         ("an id token", "token_use_invalid"),
         ("a user without a row", "user_not_registered"),
-        ("a removed member", "user_not_registered"),
+        ("a removed user", "user_not_registered"),
     ],
 )
 def test_who_may_not_use_the_api_gets_403_and_nothing_else(
     world: World, who: str, code: str, database_url: str, tell: Callable[[str], None]
 ) -> None:
     cells = list(world.cells())
-    if who == "a removed member":
+    if who == "a removed user":
         remove_from_directory(database_url, "grahams")
     token = {
         "an id token": world.pool.id_token("grahams"),
         "a user without a row": world.pool.access_token("of no row"),
-        "a removed member": world.pool.access_token("grahams"),
+        "a removed user": world.pool.access_token("grahams"),
     }[who]
     for cell in cells:
-        done = world.attack(cell, f"Bearer {token}")
-        assert done.answer.status == 403, cell
-        assert done.answer.errors == [code], cell
+        answer, done = world.attack(cell, f"Bearer {token}")
+        assert answer.status == 403, cell
+        assert answer.errors == [code], cell
         assert not done.calls, cell
         assert not done.changed, cell
     tell(f"{len(cells)} cells: {who}")
@@ -252,20 +88,22 @@ def test_who_is_signed_in_reads_and_writes_only_their_own(
     cells = list(world.cells())
     refusals: dict[str, set[str]] = {}
     for cell in cells:
-        done = world.attack(cell, token)
-        assert done.answer.status in expected(cell, who), (cell, done.answer)
-        texts = json.dumps(done.answer.body)
-        if done.answer.status >= 400:
+        answer, done = world.attack(cell, token)
+        assert answer.status in expected(cell, who), (cell, answer)
+        texts = json.dumps(answer.body)
+        if answer.status >= 400:
             # Whether somebody is a member is all that is looked at.
             assert {call.leading_key.partition("#")[0] for call in done.calls} <= {"MEMBERS"}, cell
-            refusals.setdefault(f"{cell.route} {done.answer.status}", set()).add(texts)
-        if done.answer.status >= 400 or cell.route.method == "GET":
+            refusals.setdefault(f"{cell.route} {answer.status}", set()).add(texts)
+        if answer.status >= 400 or cell.route.method == "GET":
             assert not done.changed, cell
         assert SECRET not in texts or who == GRAHAMS, cell
         assert world.groups_of_others not in texts, cell
-        for pk, sk in done.changed:
-            assert world.groups_of_others not in pk + sk, cell
-            assert owner(pk) in {None, who.uuid} or (pk, sk) not in done.before, cell
+        for key in done.changed:
+            assert world.groups_of_others not in "".join(key), cell
+            # A group that is new gives its other member a row, too.
+            is_new_row = key[0].startswith(keys.MESSAGE_GROUP_PREFIX) and key not in done.before
+            assert done.owner(key) in {None, who.uuid} or is_new_row, cell
     # What is not there, what is not theirs and what is nonsense look the same.
     assert {route: len(bodies) for route, bodies in refusals.items() if len(bodies) > 1} == {}
     tell(f"{len(cells)} cells: {who.handle}")
@@ -282,12 +120,6 @@ def expected(cell: Cell, who: User) -> set[int]:
     if "handle" in {*(cell.body or {})} and cell.object == "oneself" and who == GRAHAMS:
         return {422}
     return {200, 201}
-
-
-def owner(pk: str) -> str | None:
-    """Whose partition this is, where it is one person's."""
-    kind, _, uuid = pk.partition("#")
-    return uuid if kind in {"GRP", "USER", "SENT"} else None
 
 
 def cursors(world: World, target: str, handle: str) -> Iterator[str]:

@@ -200,6 +200,23 @@ def closing(sockets: list[ClientConnection]) -> Iterator[ClientConnection]:
     return (socket for socket in sockets if socket.protocol.close_rcvd is not None)
 
 
+def test_of_those_who_race_with_one_ticket_one_gets_in(
+    cloud: RunningCloud, people: dict[str, Person]
+) -> None:
+    url, ticket = ticket_of(people["grahams"])
+
+    def status(_: int) -> int:
+        try:
+            until_the_end.enter_context(connect(f"{url}?ticket={ticket}", proxy=None))
+        except InvalidStatus as answered:
+            return answered.response.status_code
+        return 101
+
+    with ExitStack() as until_the_end, ThreadPoolExecutor(12) as executor:
+        statuses = sorted(executor.map(status, range(12)))
+    assert statuses == [101, *[401] * 11]
+
+
 class Crowd:
     """Users with some connections each, who write to each other two by two."""
 
