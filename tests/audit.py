@@ -1,7 +1,8 @@
 """`make audit`: what is known against the packages that are pinned, and their licences.
 
 Vulnerabilities are asked for with pip-audit. Where there is no network, or an index that does not
-know of any, it says so and that is all: what cannot be asked is no fault of a change.
+know of any, it says so and that is all: what cannot be asked is no fault of a change. A lock that
+pip-audit cannot read is one.
 """
 
 import json
@@ -21,34 +22,46 @@ FOLDERS = (*sorted(ROOT.glob(".build/layers/*")), *ROOT.glob(".venv/lib/python*/
 _PIP_AUDIT = ROOT / ".build" / "audit" / "bin" / "pip-audit"
 
 
+class AuditError(Exception):
+    """Nothing could be looked for, though not for want of somebody to ask; the text says why."""
+
+
 def main() -> int:
-    """Exit status 1 when a vulnerability is known."""
+    """Exit status 1 when a vulnerability is known, or a lock cannot be read."""
     for licence, names in sorted(licences(FOLDERS).items()):
         print(f"audit: {licence}: {', '.join(sorted(names))}")
-    known = 0
-    for lock in LOCKS:
-        report = _audit(lock)
-        if report is None:
-            print("audit: nobody here can be asked for vulnerabilities; none were looked for")
-            break
-        for line in said_of(report):
-            print(f"audit: {lock.relative_to(ROOT)}: {line}")
-        known += len(vulnerable(report))
-    return 1 if known else 0
+    try:
+        return 1 if sum(map(_known, LOCKS)) else 0
+    except AuditError as error:
+        print(f"audit: {error}", file=sys.stderr)
+        return 1
 
 
-def _audit(lock: Path) -> list[dict[str, Any]] | None:
-    """What pip-audit says of each package; None where it got no answer at all."""
-    done = subprocess.run(  # a program of ours
+def _known(lock: Path) -> int:
+    """Print what is known of the packages in a lock; how many of them are vulnerable."""
+    name = lock.relative_to(ROOT)
+    read = _pip_audit(lock, "--dry-run")
+    if read.returncode:
+        raise AuditError(f"{name} cannot be read:\n{read.stderr}")
+    report = asked(_pip_audit(lock).stdout)
+    if report is None:
+        print(f"audit: {name}: nobody here can be asked for vulnerabilities; none were looked for")
+        return 0
+    for line in said_of(report):
+        print(f"audit: {name}: {line}")
+    return len(vulnerable(report))
+
+
+def _pip_audit(lock: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(  # a program of ours
         [
             *(_PIP_AUDIT, "--disable-pip", "--require-hashes", "--requirement", lock),
-            *("--format", "json", "--progress-spinner", "off", "--timeout", "10"),
+            *("--format", "json", "--progress-spinner", "off", "--timeout", "10", *options),
         ],
         capture_output=True,
         text=True,
         check=False,
     )
-    return asked(done.stdout)
 
 
 def asked(output: str) -> list[dict[str, Any]] | None:
