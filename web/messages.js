@@ -96,7 +96,8 @@ export class Messages {
     const known = this.#joint;
     let page = await this.#api.messages(this.uuid, { limit: FIRST_PAGE });
     const found = [...page.rows];
-    const isJoined = () => !page.next || (known && compare(page.rows.at(-1), known) <= 0);
+    // A page has no row where it only has messages that cannot be read.
+    const isJoined = () => !page.next || (known && found.length && compare(found.at(-1), known) <= 0);
     for (let pages = 1; !isJoined() && pages < PAGES_TO_FILL; pages += 1) {
       page = await this.#api.messages(this.uuid, { link: page.next });
       found.push(...page.rows);

@@ -1,7 +1,8 @@
 """C: write to someone, in a new message group or in the one that the two have.
 
 POST /api/message_groups, for every user. One TransactWriteItems; when the two have a group, it
-fails and one PutItem follows. A send that its client named has its SENT item in the same write.
+fails and one PutItem follows, before which, the first time in an environment, one GetItem reads the
+group's MEMBERS. A send that its client named has its SENT item in the same write.
 """
 
 from datetime import UTC, datetime

@@ -27,6 +27,7 @@ from messaging.repository import (
     Repository,
     Side,
 )
+from messaging.unreadable import read_or_report, readable
 
 
 class MemoryRepository(Repository):
@@ -36,18 +37,15 @@ class MemoryRepository(Repository):
         self.items: dict[tuple[str, str], Item] = {}
 
     def list_messages(self, message_group_uuid: str, request: PageRequest) -> Page[Message]:
-        page = self._rows(keys.message_pk(message_group_uuid), "sk", request)
-        return Page(rows=[Message.from_item(i) for i in page.rows], has_older=page.has_older)
+        return self._rows(keys.message_pk(message_group_uuid), "sk", request, Message.from_item)
 
     def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroupRow]:
-        page = self._rows(keys.message_group_pk(user_uuid), "last_sk", request)
-        return Page(
-            rows=[MessageGroupRow.from_item(i) for i in page.rows], has_older=page.has_older
-        )
+        pk = keys.message_group_pk(user_uuid)
+        return self._rows(pk, "last_sk", request, MessageGroupRow.from_item)
 
     def get_message(self, message_group_uuid: str, sk: str) -> Message | None:
         item = self.items.get((keys.message_pk(message_group_uuid), sk))
-        return Message.from_item(item) if item else None
+        return read_or_report(item, Message.from_item) if item else None
 
     def get_members(self, message_group_uuid: str) -> Members | None:
         item = self.items.get((keys.members_pk(message_group_uuid), keys.MEMBERS_SK))
@@ -117,7 +115,7 @@ class MemoryRepository(Repository):
         }
         return {
             user: Side(
-                row=MessageGroupRow.from_item(row) if row else None,
+                row=read_or_report(row, MessageGroupRow.from_item) if row else None,
                 settings=self.get_settings(user),
             )
             for user, row in rows.items()
@@ -155,11 +153,11 @@ class MemoryRepository(Repository):
     def list_connections(self, user_uuid: str) -> list[Connection]:
         pk = keys.connections_pk(user_uuid)
         places = sorted(place for place in self.items if place[0] == pk)
-        return [Connection.from_item(self.items[place]) for place in places]
+        return readable([self.items[place] for place in places], Connection.from_item)
 
     def get_connection(self, connection_id: str) -> Connection | None:
         item = self.items.get((keys.connection_pk(connection_id), keys.CONNECTION_SK))
-        return Connection.from_item(item) if item else None
+        return read_or_report(item, Connection.from_item) if item else None
 
     def put_connection(self, connection: Connection, *, replaced: Connection | None) -> bool:
         item = connection.to_item()
@@ -207,7 +205,9 @@ class MemoryRepository(Repository):
         )
         return NamedSend.from_item(standing) if standing else None
 
-    def _rows(self, pk: str, sort: str, request: PageRequest) -> Page[Item]:
+    def _rows[Row](
+        self, pk: str, sort: str, request: PageRequest, read: Callable[[Item], Row]
+    ) -> Page[Row]:
         rows = sorted(
             (item for item in self.items.values() if item["pk"] == pk and sort in item),
             key=lambda item: str(item[sort]),
@@ -216,9 +216,10 @@ class MemoryRepository(Repository):
         if request.sk is not None and request.newer:
             newer = [row for row in rows if row[sort] > request.sk]
             page = newer[-request.limit :]
-            return Page(rows=page, has_older=bool(page))
+            return Page.of_items(page, read, sort=sort, has_older=bool(page))
         older = [row for row in rows if request.sk is None or row[sort] < request.sk]
-        return Page(rows=older[: request.limit], has_older=len(older) > request.limit)
+        page, has_older = older[: request.limit], len(older) > request.limit
+        return Page.of_items(page, read, sort=sort, has_older=has_older)
 
 
 def _goes_forward(row: Item, register: str, to: str) -> bool:

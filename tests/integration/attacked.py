@@ -19,7 +19,7 @@ from cachetools import TTLCache
 from starlette.requests import Request
 
 from directory import users
-from messaging.repository import from_dynamodb
+from messaging.attributes import from_dynamodb
 from runtime import environment
 from runtime.user import User
 from sam_offline.doors import Door

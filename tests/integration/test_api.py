@@ -332,7 +332,8 @@ def test_a_body_in_base64_is_read(gateway: Gateway) -> None:
         ("cursor=", ["cursor_invalid"]),
         ("cursor=x", ["cursor_invalid"]),
         ("cursor=%F0%9F%90%B3", ["cursor_invalid"]),
-        ("cursor=bk1FTUJFUlM", ["cursor_invalid"]),
+        ("cursor=bg", ["cursor_invalid"]),
+        ("cursor=eDIwMjY", ["cursor_invalid"]),
         (f"cursor={LONG_CURSOR}", ["cursor_invalid"]),
         ("order=up", ["order_invalid"]),
         ("limit=x&cursor=x&order=x", ["limit_invalid", "cursor_invalid", "order_invalid"]),
@@ -483,7 +484,8 @@ def test_warm_reads_and_sends_are_one_call_and_no_sql(
         go_on(gateway, group, "x")
         begin(gateway, to="bayko")
 
-    warm()
+    for _ in range(2):  # the first time bayko's group is begun
+        warm()
     calls: list[str] = []
     client = of_environment()._client
     client.meta.events.register(

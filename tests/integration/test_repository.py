@@ -212,9 +212,9 @@ def test_rows_are_listed_by_their_last_message(any_repository: Repository) -> No
     create(any_repository, message(1, group=OTHER_GROUP), other=BAYKO)
     newest, older = rows(any_repository)
     assert (newest.message_group_uuid, older.message_group_uuid) == (GROUP, OTHER_GROUP)
-    behind = PageRequest(limit=10, sk=newest.list_sk)
+    behind = PageRequest(limit=10, sk=newest.last_sk)
     assert any_repository.list_message_groups(GRAHAMS.uuid, behind).rows == [older]
-    before = PageRequest(limit=10, sk=older.list_sk, newer=True)
+    before = PageRequest(limit=10, sk=older.last_sk, newer=True)
     assert any_repository.list_message_groups(GRAHAMS.uuid, before).rows == [newest]
 
 

@@ -348,7 +348,9 @@ def test_a_list_shows_a_group_once_beside_a_move(repository: MemoryRepository) -
         def list_message_groups(
             self, user_uuid: str, request: PageRequest
         ) -> Page[MessageGroupRow]:
-            return Page(rows=[newer, row], has_older=False)
+            items = [newer.to_item(), row.to_item()]
+            read = MessageGroupRow.from_item
+            return Page.of_items(items, read, sort="last_sk", has_older=False)
 
     assert sent.sk == row.last_sk
     assert message_groups.list_message_groups(IndexInBetween(), GRAHAMS, ALL).rows == [newer]

@@ -378,7 +378,7 @@ def test_what_is_quoted_from_a_record_does_not_make_it_too_long_to_be_parked(
     report = update(repository, [record(message.to_item() | {"user_uuid": "x" * 390_000})])
     assert (report.failed, report.parked) == ([], 1)
     (failed,) = parked(repository)
-    assert failed["reason"].startswith("unreadable: not a uuid")
+    assert failed["reason"].startswith("unreadable: not a message: not a uuid")
     assert len(str(failed)) < 1024
 
 

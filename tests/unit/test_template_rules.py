@@ -18,6 +18,7 @@ from directory.config import RDS_CERTIFICATES
 from directory.errors import SignUpError
 from functions.update_message_groups import app as update_message_groups
 from messaging import hints, keys, repository
+from messaging.errors import UnreadableItemError
 from messaging.stream import Report
 from sam_offline.template import read
 from tests.fakes.gateway import Context
@@ -848,6 +849,14 @@ def test_a_refused_sign_up_is_no_failure(resources: Resources) -> None:
         for t in f["MetricTransformations"]
     }
     assert metrics == {json.dumps(resources.properties("CrashesAlarm")["MetricName"])}
+
+
+def test_items_that_cannot_be_read_are_counted(resources: Resources) -> None:
+    """tests/integration/test_unreadable_items.py has the line; the other is that of any error."""
+    found = resources.properties("UnreadableItems")
+    assert found["FilterPattern"] == (
+        f'{{ ($.message = "unreadable item") || ($.error = "{UnreadableItemError.__name__}") }}'
+    )
 
 
 def test_access_logs_are_json_and_hold_no_header(resources: Resources) -> None:

@@ -5,10 +5,10 @@ Items are plain dictionaries of Python values; `repository` gives them DynamoDB'
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import Any, ClassVar, Self
 
 from messaging import keys
@@ -28,6 +28,24 @@ PARKED_FOR = timedelta(days=30)
 def preview(message: str) -> str:
     """Return what a group row shows of `message`, cut between characters."""
     return message.encode()[:PREVIEW_BYTES].decode(errors="ignore")
+
+
+def _reads[**Given, Entity](
+    kind: str,
+) -> Callable[[Callable[Given, Entity]], Callable[Given, Entity]]:
+    """Let a function raise whatever is wrong in an item of this kind as UnreadableItemError."""
+
+    def decorate(read: Callable[Given, Entity]) -> Callable[Given, Entity]:
+        @wraps(read)
+        def reading(*given: Given.args, **named: Given.kwargs) -> Entity:
+            try:
+                return read(*given, **named)
+            except (ValueError, KeyError, TypeError, ArithmeticError, OSError) as error:
+                raise UnreadableItemError(f"not {kind}: {error}") from error
+
+        return reading
+
+    return decorate
 
 
 def _text(item: Mapping[str, Any], name: str) -> str:
@@ -87,11 +105,6 @@ class Message(_Line):
         return keys.message_sk(self.position)
 
     @property
-    def list_sk(self) -> str:
-        """The key that the list of messages is sorted by."""
-        return self.sk
-
-    @property
     def sender(self) -> User:
         """Who wrote it, as they were called then."""
         return User(
@@ -124,19 +137,17 @@ class Message(_Line):
         return own | self._attributes() | ({"first": True} if self.first else {})
 
     @classmethod
+    @_reads("a message")
     def from_item(cls, item: Mapping[str, Any]) -> Self:
         """Return the message in `item`; raise UnreadableItemError where there is none."""
-        try:
-            message = cls(
-                message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_PREFIX),
-                sk=_text(item, "sk"),
-                message_uuid=_text(item, "message_uuid"),
-                first=item.get("first") is True,
-                **cls._read(item),
-            )
-            _ = message.place
-        except ValueError as error:
-            raise UnreadableItemError(str(error)) from error
+        message = cls(
+            message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_PREFIX),
+            sk=_text(item, "sk"),
+            message_uuid=_text(item, "message_uuid"),
+            first=item.get("first") is True,
+            **cls._read(item),
+        )
+        _ = message.place
         return message
 
 
@@ -238,11 +249,6 @@ class MessageGroupRow(_Line):
         """The owner is to see that there is something for them."""
         return self.has_news or self.marks.marked_unread
 
-    @property
-    def list_sk(self) -> str:
-        """The key that the list of message groups is sorted by."""
-        return self.last_sk
-
     @classmethod
     def for_owner(cls, owner_uuid: str, *, other: User, last: Message) -> Self:
         """Return the row of `owner_uuid` for the group in which `last` is the last message.
@@ -274,20 +280,18 @@ class MessageGroupRow(_Line):
         return own | self._attributes() | theirs | self.marks.to_attributes()
 
     @classmethod
+    @_reads("a message group row")
     def from_item(cls, item: Mapping[str, Any]) -> Self:
         """Return the group row in `item`; raise UnreadableItemError where there is none."""
-        try:
-            row = cls(
-                owner_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_GROUP_PREFIX),
-                message_group_uuid=keys.canonical_uuid(_text(item, "message_group_uuid")),
-                last_sk=_text(item, "last_sk"),
-                their_sk=_text(item, "their_sk") if "their_sk" in item else None,
-                marks=Marks.from_item(item),
-                **cls._read(item),
-            )
-            _ = row.position
-        except ValueError as error:
-            raise UnreadableItemError(str(error)) from error
+        row = cls(
+            owner_uuid=keys.uuid_in(_text(item, "pk"), keys.MESSAGE_GROUP_PREFIX),
+            message_group_uuid=keys.canonical_uuid(_text(item, "message_group_uuid")),
+            last_sk=_text(item, "last_sk"),
+            their_sk=_text(item, "their_sk") if "their_sk" in item else None,
+            marks=Marks.from_item(item),
+            **cls._read(item),
+        )
+        _ = row.position
         return row
 
 
@@ -365,16 +369,14 @@ class Members:
         }
 
     @classmethod
+    @_reads("the members of a group")
     def from_item(cls, item: Mapping[str, Any]) -> Self:
         """Return the members in `item`; raise UnreadableItemError where there are none."""
-        try:
-            return cls(
-                message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MEMBERS_PREFIX),
-                member_uuids=frozenset(map(keys.canonical_uuid, item["member_uuids"])),
-                created_at=keys.parse_time(_text(item, "created_at")),
-            )
-        except (ValueError, KeyError, TypeError) as error:
-            raise UnreadableItemError(f"not the members of a group: {error}") from error
+        return cls(
+            message_group_uuid=keys.uuid_in(_text(item, "pk"), keys.MEMBERS_PREFIX),
+            member_uuids=frozenset(map(keys.canonical_uuid, item["member_uuids"])),
+            created_at=keys.parse_time(_text(item, "created_at")),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -444,8 +446,9 @@ class NamedSend:
         }
 
     @classmethod
+    @_reads("a named send")
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Return the send in `item`."""
+        """Return the send in `item`; raise UnreadableItemError where there is none."""
         return cls(
             user_uuid=keys.uuid_in(_text(item, "pk"), keys.SENT_PREFIX),
             message_uuid=_text(item, "sk"),
@@ -521,8 +524,9 @@ class Ticket:
         }
 
     @classmethod
+    @_reads("a ticket")
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Return the ticket in `item`."""
+        """Return the ticket in `item`; raise UnreadableItemError where there is none."""
         return cls(
             digest=_text(item, "pk").removeprefix(keys.TICKET_PREFIX),
             user_uuid=_text(item, "user_uuid"),
@@ -578,8 +582,9 @@ class Connection:
         }
 
     @classmethod
+    @_reads("a connection")
     def from_item(cls, item: Mapping[str, Any]) -> Self:
-        """Return the connection in either of its items."""
+        """Return the connection in either of its items; raise UnreadableItemError otherwise."""
         return cls(
             user_uuid=_text(item, "user_uuid"),
             slot=int(item["slot"]),

@@ -104,10 +104,11 @@ def message_sk(position: Position) -> str:
     Raises
     ------
     ValueError
-        It is longer than a sort key may be: what others wrote has uuids of any length.
+        It, or what is just after it, is longer than a sort key may be: what others wrote has uuids
+        of any length.
     """
     sk = f"{format_time(position.created_at)}{_SEPARATOR}{position.message_uuid}"
-    if len(sk.encode()) > SK_BYTES:
+    if len(sk_after(sk).encode()) > SK_BYTES:
         raise ValueError("longer than a sort key may be")
     return sk
 

@@ -4,14 +4,17 @@ Every function may raise `TryAgainError`.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
 from messaging import keys, membership
 from messaging.entities import SENT_FOR, Members, Message, MessageGroupRow, NamedSend, Pair
+from messaging.errors import MessageGroupNotFoundError
 from messaging.repository import NewMessageGroup, Page, PageRequest, Repository
-from runtime.errors import InvalidRequestError
+from messaging.unreadable import report
+from runtime.errors import InvalidRequestError, TryAgainError
 from runtime.user import User
 
 # A message gets its position just before it is written: what is stored behind a mark, because it
@@ -124,10 +127,31 @@ def create_message_group(
 
     standing = repository.create_message_group(begin)
     if isinstance(standing, Pair):
-        return _send_to_group(repository, standing.message_group_uuid, send)
+        return _send_to_group(repository, _group_of(repository, standing, sender), send)
     if standing:
         return _answer_again(repository, send, standing)
     return SendResult(message=send.message, created=True)
+
+
+def _group_of(repository: Repository, pair: Pair, sender: User) -> str:
+    """Return the group of a pair, if these two are its members.
+
+    PAIR is written together with MEMBERS, but somebody may have restored or changed one of them.
+    A message would then go where nobody can read it, or where somebody else can.
+
+    Raises
+    ------
+    TryAgainError
+        They are not. Just after the pair's other member began the group, it may be that MEMBERS
+        cannot be read yet; otherwise `reconcile` tells what is wrong.
+    """
+    with suppress(MessageGroupNotFoundError):
+        members = membership.require(repository, pair.message_group_uuid, sender)
+        if members.member_uuids == set(pair.user_uuids):
+            return members.message_group_uuid
+    reason = "the members of the group are not these two"
+    report(keys.pair_pk(*pair.user_uuids), keys.PAIR_SK, reason=reason)
+    raise TryAgainError
 
 
 def _send_to_group(repository: Repository, group: str, send: "_Send") -> SendResult:

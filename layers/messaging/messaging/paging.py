@@ -9,13 +9,10 @@ from typing import Any
 from urllib.parse import urlencode
 
 from messaging import keys
-from messaging.entities import Message, MessageGroupRow
 from messaging.repository import Page, PageRequest
 from runtime.api import Request, Response
 from runtime.errors import InvalidRequestError
 
-# A time of 32 characters, a separator, a uuid; DynamoDB itself refuses more than 1,024 bytes.
-MAX_SK_CHARS = 128
 DEFAULT_LIMIT = "20"
 LIMITS = frozenset(str(limit) for limit in range(1, 101))
 
@@ -62,8 +59,9 @@ def query(request: Request, *, sortable: bool = False, countable: bool = False) 
     )
 
 
-# A cursor is a letter for the direction and an sk of the list. Which list it is comes from the
-# authenticated request, so a forged cursor shows nobody anything else.
+# A cursor is a letter for the direction and an sk of the list, which need not be a time: a page may
+# begin or end with an item that cannot be read. Which list it is comes from the authenticated
+# request, so a forged cursor shows nobody anything else.
 _NEWER, _OLDER = "n", "o"
 
 
@@ -74,24 +72,24 @@ def _cursor(direction: str, sk: str) -> str:
 def _parse_cursor(cursor: str) -> tuple[bool, str]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
+        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode()
     except (UnicodeError, binascii.Error) as error:
         raise ValueError("not base64url") from error
     direction, sk = text[:1], text[1:]
-    if len(sk) > MAX_SK_CHARS:
+    if not 0 < len(sk.encode()) <= keys.SK_BYTES:
         raise ValueError("no sk is as long")
-    keys.parse_message_sk(sk)
     if direction not in {_NEWER, _OLDER} or _cursor(direction, sk) != cursor.rstrip("="):
         raise ValueError("not a cursor")
     return direction == _NEWER, sk
 
 
-def page_response[Row: (Message, MessageGroupRow)](
+def page_response[Row](
     request: Request, page: Page[Row], query: Query, body: Callable[[Row], Any]
 ) -> Response:
     """Return a page as a JSON array, with links to what is older (``next``) and newer (``prev``).
 
-    ``prev`` is there even when nothing is newer yet, so that a client can ask again later.
+    ``prev`` is there even when nothing is newer yet, so that a client can ask again later. A page
+    without rows has links where it has only what cannot be read.
     """
     parameters = {"limit": str(query.page.limit)}
     if query.ascending:
@@ -100,14 +98,14 @@ def page_response[Row: (Message, MessageGroupRow)](
         parameters["counts"] = "true"
     links = []
 
-    def link(relation: str, direction: str, row: Row) -> None:
-        target = urlencode(parameters | {"cursor": _cursor(direction, row.list_sk)})
+    def link(relation: str, direction: str, sk: str) -> None:
+        target = urlencode(parameters | {"cursor": _cursor(direction, sk)})
         links.append(f'<{request.path}?{target}>; rel="{relation}"')
 
-    if page.rows and page.has_older:
-        link("next", _OLDER, page.rows[-1])
-    if page.rows:
-        link("prev", _NEWER, page.rows[0])
+    if page.oldest_sk and page.has_older:
+        link("next", _OLDER, page.oldest_sk)
+    if page.newest_sk:
+        link("prev", _NEWER, page.newest_sk)
     rows = page.rows[::-1] if query.ascending else page.rows
     return Response(
         status=HTTPStatus.OK,

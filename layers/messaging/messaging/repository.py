@@ -35,6 +35,7 @@ from messaging.entities import (
     Ticket,
 )
 from messaging.errors import UnreadableItemError
+from messaging.unreadable import read_or_report, readable
 from runtime import aws, environment
 from runtime.deadline import Deadline, deadline
 from runtime.errors import TryAgainError
@@ -96,7 +97,7 @@ class PageRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """A member's side of a message group: their row, if it is there, and their settings."""
+    """A member's side of a message group: their row, if it can be read, and their settings."""
 
     row: MessageGroupRow | None
     settings: Settings
@@ -115,10 +116,33 @@ class NewMessageGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Page[Row]:
-    """Rows, newest first, and whether there are older ones behind them."""
+    """Rows, newest first.
+
+    Attributes
+    ----------
+    newest_sk, oldest_sk
+        Where in the list the page begins and ends; None where there is nothing. What cannot be
+        read is not among the rows, but has its place.
+    has_older
+        There are older rows behind them.
+    """
 
     rows: list[Row]
+    newest_sk: str | None
+    oldest_sk: str | None
     has_older: bool
+
+    @classmethod
+    def of_items(
+        cls, items: Sequence[Item], read: Callable[[Item], Row], *, sort: str, has_older: bool
+    ) -> "Page[Row]":
+        """Return the page of these items, newest first, in the order of the attribute `sort`."""
+        return Page(
+            rows=readable(items, read),
+            newest_sk=items[0][sort] if items else None,
+            oldest_sk=items[-1][sort] if items else None,
+            has_older=has_older,
+        )
 
 
 class Repository:
@@ -139,21 +163,19 @@ class Repository:
 
     def list_messages(self, message_group_uuid: str, request: PageRequest) -> Page[Message]:
         """Return a page of a group's messages."""
-        page = self._page(request, pk=keys.message_pk(message_group_uuid), sort="sk")
-        return Page(rows=[Message.from_item(i) for i in page.rows], has_older=page.has_older)
+        pk = keys.message_pk(message_group_uuid)
+        return self._page(request, Message.from_item, pk=pk, sort="sk")
 
     def list_message_groups(self, user_uuid: str, request: PageRequest) -> Page[MessageGroupRow]:
         """Return a page of a user's group rows."""
         pk = keys.message_group_pk(user_uuid)
-        page = self._page(request, pk=pk, sort="last_sk", IndexName=keys.LIST_INDEX)
-        return Page(
-            rows=[MessageGroupRow.from_item(i) for i in page.rows], has_older=page.has_older
-        )
+        read, index = MessageGroupRow.from_item, keys.LIST_INDEX
+        return self._page(request, read, pk=pk, sort="last_sk", IndexName=index)
 
     def get_message(self, message_group_uuid: str, sk: str) -> Message | None:
-        """Return one message as last written."""
+        """Return one message as last written, if it can be read."""
         item = self._get(keys.message_pk(message_group_uuid), sk)
-        return Message.from_item(item) if item else None
+        return read_or_report(item, Message.from_item) if item else None
 
     def get_members(self, message_group_uuid: str) -> Members | None:
         """Return the members of a group, read consistently: they may have been written just now."""
@@ -281,7 +303,7 @@ class Repository:
         for user in user_uuids:
             row, settings = found.get(row_keys[user]), found.get(settings_keys[user])
             sides[user] = Side(
-                row=MessageGroupRow.from_item(row) if row else None,
+                row=read_or_report(row, MessageGroupRow.from_item) if row else None,
                 settings=Settings.from_item(settings) if settings else Settings(user_uuid=user),
             )
         return sides
@@ -369,12 +391,12 @@ class Repository:
                 ConsistentRead=True,
             )
         )
-        return [Connection.from_item(from_dynamodb(item)) for item in response["Items"]]
+        return readable(map(from_dynamodb, response["Items"]), Connection.from_item)
 
     def get_connection(self, connection_id: str) -> Connection | None:
         """Return a connection by its id, as last written."""
         item = self._get(keys.connection_pk(connection_id), keys.CONNECTION_SK)
-        return Connection.from_item(item) if item else None
+        return read_or_report(item, Connection.from_item) if item else None
 
     def put_connection(self, connection: Connection, *, replaced: Connection | None) -> bool:
         """Write a connection into its slot, if that is free, or is that of `replaced`.
@@ -478,11 +500,19 @@ class Repository:
                 return {(item["pk"], item["sk"]): item for item in items}
         raise TryAgainError
 
-    def _page(self, request: PageRequest, *, pk: str, sort: str, **index: Any) -> Page[Item]:
+    def _page[Row](
+        self,
+        request: PageRequest,
+        read: Callable[[Item], Row],
+        *,
+        pk: str,
+        sort: str,
+        **index: Any,
+    ) -> Page[Row]:
         """Return a page of a partition, of the table or of an index, with one Query.
 
-        It asks for one row more, to see whether the page is the last. A hundred rows are far below
-        the 1 MB at which DynamoDB would cut the answer.
+        It asks for one row more, to see whether the page is the last. Of rows that others wrote,
+        which may be of any size, DynamoDB answers with 1 MB and says that there are more.
         """
         condition, values = "pk = :pk", {":pk": pk}
         if request.sk is not None:
@@ -498,12 +528,13 @@ class Repository:
                 **index,
             )
         )
-        rows = [from_dynamodb(item) for item in response["Items"]]
-        page = rows[: request.limit]
+        items = [from_dynamodb(item) for item in response["Items"]]
+        page = items[: request.limit]
         if request.newer:
             # The row at `sk` itself is older than this page.
-            return Page(rows=page[::-1], has_older=bool(page))
-        return Page(rows=page, has_older=len(rows) > len(page))
+            return Page.of_items(page[::-1], read, sort=sort, has_older=bool(page))
+        has_older = len(items) > len(page) or "LastEvaluatedKey" in response
+        return Page.of_items(page, read, sort=sort, has_older=has_older)
 
     def _transact(self, items: Callable[[], list[Any]]) -> list[Item] | None:
         """Write `items`, which are made anew for each attempt, all or none, and return None.

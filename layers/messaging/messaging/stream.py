@@ -23,6 +23,7 @@ from messaging.entities import PARKED_FOR, Failed, Message, advances
 from messaging.errors import UnreadableItemError
 from messaging.moves import move_row
 from messaging.repository import Repository
+from messaging.unreadable import REASON_CHARACTERS
 from runtime import environment, side_by_side
 from runtime.errors import TryAgainError
 
@@ -31,9 +32,6 @@ type Record = Mapping[str, Any]
 REMEMBERED_GROUPS = 10_000
 
 PAIR_SIZE = 2
-
-# Of why a record was parked. What is wrong in it may be quoted there, and be as long as an item.
-REASON_CHARACTERS = 200
 
 logger = Logger()
 
