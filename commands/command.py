@@ -16,7 +16,7 @@ from typer.core import TyperCommand, TyperOption
 from commands import targets
 from commands.output import Output, watch
 from commands.targets import Target
-from commands.terminal import reported_errors
+from commands.terminal import note, reported_errors
 
 
 class Run:
@@ -40,7 +40,7 @@ class Run:
         """
         target = self._find()
         if target.on_aws:
-            typer.echo(target.name, err=True)
+            note(target.name)
         return target
 
     def look_again(self) -> None:

@@ -5,12 +5,12 @@ from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 
-import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from commands.cognito.token import Handle, Password, ask_password, token_of
 from commands.command import Run
 from commands.errors import CommandError
+from commands.terminal import note
 from cruddur_client import ApiError, Client, Hint
 
 
@@ -41,13 +41,13 @@ def _show(run: Run, handle: str, hints: Iterator[Hint]) -> None:
     was_connected = False
     for hint in hints:
         if hint.type == "connected":
-            typer.echo(f"Connected as {handle}; Ctrl-C ends.", err=True)
+            note(f"Connected as {handle}; Ctrl-C ends.")
             was_connected = True
         elif hint.type != "disconnected":
             fields = _fields(hint)
             run.output.line(" ".join(fields.values()), fields)
         elif was_connected:
-            typer.echo(f"Not connected: {hint.reason}", err=True)
+            note(f"Not connected: {hint.reason}")
             if not on_aws:  # another local cloud may run by now
                 run.look_again()
         else:

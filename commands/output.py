@@ -35,7 +35,7 @@ class Output:
             for row in rows:
                 self.json(row)
         elif not rows:
-            typer.echo(empty)
+            typer.echo(plain(empty))
         else:
             table = Table(*columns, box=None, pad_edge=False)
             for row in rows:
@@ -52,7 +52,7 @@ class Output:
         if self.as_json:
             self.json(values)
         else:
-            typer.echo(sentence)
+            typer.echo(plain(sentence))
 
     def line(self, text: str, row: Row, *, cut: bool = True) -> None:
         """Print a row: for people as `text`, cut to the terminal's width where `cut`."""

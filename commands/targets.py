@@ -17,11 +17,11 @@ from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
-import typer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from commands.errors import CommandError
+from commands.terminal import note
 
 ROOT = Path(__file__).resolve().parent.parent
 # As the last word of a command, in place of --aws: older notes and scripts have it.
@@ -108,7 +108,7 @@ def _say_what_is_waited_for(client: Any, name: str) -> None:
     def say() -> None:
         if not said.is_set():
             said.set()
-            typer.echo(f"Waiting for {name} to answer ...", err=True)
+            note(f"Waiting for {name} to answer ...")
 
     def begin(context: dict[str, Any], **_: Any) -> None:
         if not said.is_set():

@@ -51,10 +51,10 @@ def reported_errors(*, on_aws: bool) -> Iterator[None]:
         ClientError,
         psycopg2.Error,
     ) as error:
-        typer.echo(_sentence(error) or (_of_aws(error) if on_aws else _of_local(error)), err=True)
+        note(_sentence(error) or (_of_aws(error) if on_aws else _of_local(error)))
         raise typer.Exit(FAILURE) from error
     except KeyboardInterrupt:
-        typer.echo("Interrupted: run the command again.", err=True)
+        note("Interrupted: run the command again.")
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -133,6 +133,11 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
         redirect_stdout=sys.stdout.isatty(),
     ) as progress:
         yield progress
+
+
+def note(text: str) -> None:
+    """Print a line on stderr: what is no result, and what went wrong."""
+    typer.echo(plain(text), err=True)
 
 
 def plain(value: Any) -> str:

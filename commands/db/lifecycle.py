@@ -3,7 +3,6 @@
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import typer
 from psycopg2 import errors, sql
 
 from commands import database
@@ -13,6 +12,7 @@ from commands.db.seed import seed
 from commands.db.sign_ins import link_sign_ins
 from commands.errors import CommandError
 from commands.output import quantity
+from commands.terminal import note
 
 # Every server has this database. One that somebody is connected to cannot be dropped.
 _MAINTENANCE = "postgres"
@@ -36,7 +36,7 @@ def drop(run: Run) -> None:
     """
     url = _local_url(run)
     name = _name(url)
-    typer.echo(f"This deletes the database {name} with {quantity(_users(url), 'user')}.", err=True)
+    note(f"This deletes the database {name} with {quantity(_users(url), 'user')}.")
     _execute(url, "DROP DATABASE IF EXISTS {} WITH (FORCE)")
     run.output.result(f"Dropped the database {name}.", database=name, dropped=True)
 

@@ -10,7 +10,7 @@ from commands.cognito.pool import list_sign_ins, sign_in
 from commands.command import Run
 from commands.errors import CommandError
 from commands.output import quantity
-from commands.terminal import FAILURE
+from commands.terminal import FAILURE, note
 
 _UNCONFIRMED = "UNCONFIRMED"
 
@@ -62,17 +62,13 @@ def link_sign_ins(run: Run, *, relink: bool) -> None:
     )
     refused = {state.value for state in REFUSED}
     if any(finding["state"] == State.TWO_SIGN_INS.value for finding in findings):
-        typer.echo(
-            "Nobody is linked where two sign-ins have one handle: it would hand over an account.",
-            err=True,
-        )
+        note("Nobody is linked where two sign-ins have one handle: it would hand over an account.")
     left = sum(finding["state"] in refused for finding in findings)
     if left:
-        typer.echo(
+        note(
             f"Not linked: {quantity(left, 'sign-in')}. To be linked, one needs the row's e-mail "
             "address, verified, and a row that is not linked yet (--relink where you are sure that "
-            "it is the same person).",
-            err=True,
+            "it is the same person)."
         )
         raise typer.Exit(FAILURE)
 

@@ -1,5 +1,6 @@
 """``bin/ddb/patterns/*``: the lists of the API, printed for an operator."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from commands.command import Run
 from commands.ddb.paging import Reading, cost
 from commands.errors import CommandError
 from commands.output import quantity
+from commands.terminal import note, plain
 from messaging import keys
 from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item, MessageGroupRow, Pair
@@ -181,10 +183,10 @@ def _print(run: Run, rows: _List, page: _Page, *, why_empty: Callable[[], str]) 
         run.output.json({"summary": units | {"cursor": cursor}})
         return
     if empty:
-        typer.echo(empty, err=True)
-    typer.echo(f"{quantity(len(shown), 'row')}{cost(run, reading)}.", err=True)
+        note(empty)
+    note(f"{quantity(len(shown), 'row')}{cost(run, reading)}.")
     if cursor:
-        typer.echo(f"Older ones: --cursor '{cursor}'", err=True)
+        note(f"Older ones: --cursor {shlex.quote(plain(cursor))}")
 
 
 def _newest(run: Run, rows: _List) -> Item | None:

@@ -8,6 +8,7 @@ import typer
 from commands.command import Run
 from commands.ddb.paging import Reading, cost
 from commands.output import quantity
+from commands.terminal import note
 
 
 def scan(
@@ -26,4 +27,4 @@ def scan(
         items += 1
         rest = "  ".join(f"{name}={item[name]}" for name in sorted(item.keys() - {"pk", "sk"}))
         run.output.line(f"{item['pk']}  {item['sk']}  {rest}", item, cut=False)
-    typer.echo(f"{quantity(items, 'item')}{cost(run, reading)}.", err=True)
+    note(f"{quantity(items, 'item')}{cost(run, reading)}.")

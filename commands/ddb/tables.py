@@ -10,6 +10,7 @@ from commands.command import Run
 from commands.errors import CommandError
 from commands.output import quantity
 from commands.targets import Target
+from commands.terminal import note
 
 _STREAM_IS_LOST = (
     "The running local cloud still reads the stream of the table that it began with: restart it, "
@@ -36,7 +37,7 @@ def schema_load(run: Run) -> None:
     made = make_table(dynamodb, properties)
     if made:
         run.output.result(f"Made the table {name}.", table=name, made=True)
-        typer.echo(_STREAM_IS_LOST, err=True)
+        note(_STREAM_IS_LOST)
         return
     _compare(dynamodb.describe_table(TableName=name)["Table"], table_arguments(properties))
     run.output.result(f"The table {name} is there.", table=name, made=False)
@@ -85,12 +86,12 @@ def drop(
     about = "about " if target.on_aws else ""
     what = f"This deletes the table {table} with {about}{quantity(items, 'item')}."
     run.confirm(what)
-    typer.echo(what, err=True)
+    note(what)
     dynamodb.delete_table(TableName=table)
     dynamodb.get_waiter("table_not_exists").wait(TableName=table, WaiterConfig={"Delay": 1})
     run.output.result(f"Deleted the table {table}.", table=table, items=items)
     if table == target.outputs.get("TableName"):
-        typer.echo(_STREAM_IS_LOST, err=True)
+        note(_STREAM_IS_LOST)
 
 
 def _refuse_what_a_stack_owns(target: Target, name: str) -> None:

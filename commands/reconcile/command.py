@@ -16,7 +16,7 @@ from commands.reconcile.digest import Rules
 from commands.reconcile.group import Reconciler, Result
 from commands.reconcile.plan import Finding
 from commands.reconcile.table import Table
-from commands.terminal import FAILURE, INTERRUPTED, progress_bar
+from commands.terminal import FAILURE, INTERRUPTED, note, plain, progress_bar
 from messaging import keys
 from runtime.deadline import Deadline
 
@@ -113,7 +113,7 @@ def reconcile(
             report.take(results)
         except KeyboardInterrupt:
             bar.stop()
-            typer.echo(report.how_to_resume(first if is_whole else None), err=True)
+            note(report.how_to_resume(first if is_whole else None))
             raise typer.Exit(INTERRUPTED) from None
     report.sum_up()
     if report.left:
@@ -188,8 +188,8 @@ class _Report:
             return
         colour = {"repaired": typer.colors.GREEN, "left": typer.colors.RED}.get(state)
         parts = [group or "-", finding.kind.value, finding.user_uuid, finding.detail]
-        shown = typer.style(f"{state:8}", fg=colour)
-        typer.echo("  ".join([shown, *(part for part in parts if part)]))
+        shown = plain("  ".join(part for part in parts if part))
+        typer.echo(f"{typer.style(f'{state:8}', fg=colour)}  {shown}")
 
     def sum_up(self) -> None:
         repaired = "" if self._dry_run else f"{quantity(self.repaired, 'difference')} repaired, "

@@ -127,6 +127,14 @@ def test_one_as_long_as_something_is_left(command: Command, dynamodb: "DynamoDBC
     assert "no_such_group" in result.stdout
 
 
+def test_a_finding_does_not_steer_the_terminal(command: Command, repository: Repository) -> None:
+    evil = "PAIR#\x1b]0;title\x07\u202e"
+    repository._client.put_item(**repository._put({"pk": evil, "sk": "PAIR"}))
+    shown = command("--dry-run").stdout
+    assert "PAIR# ]0;title  " in shown
+    assert shown.replace("\n", "").isprintable()
+
+
 def test_the_zone_of_times_without_offset_is_given_by_name(
     command: Command, repository: Repository
 ) -> None:

@@ -8,15 +8,17 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+import typer
 
 from administration.sign_ins import Row, SignIn, match
 from commands import output
 from commands.database import is_of_this_machine
 from commands.ddb.paging import BatchWriter, Reading
+from commands.errors import CommandError
 from commands.output import Output
 from commands.parallel import in_parallel
-from commands.terminal import plain
-from messaging.attributes import to_dynamodb
+from commands.terminal import note, plain, reported_errors
+from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import advances
 from runtime.errors import TryAgainError
 from seed.generated import TooManyGroupsError, generated_groups, generated_messages
@@ -27,6 +29,18 @@ from seed.generated import TooManyGroupsError, generated_groups, generated_messa
 def test_nothing_that_is_shown_steers_the_terminal() -> None:
     assert plain("a\x1b[2Jb\nc\u202ed\x9b") == "a [2Jb c d "
     assert plain(None) == ""
+
+
+def test_nothing_that_is_said_steers_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "a\x1b[2Jb\u202ec"
+    note(evil)
+    Output(as_json=False).result(evil)
+    Output(as_json=False).table([], [], empty=evil)
+    with pytest.raises(typer.Exit), reported_errors(on_aws=False):
+        raise CommandError(evil)
+    shown = capsys.readouterr()
+    assert shown.out == 2 * "a [2Jb c\n"
+    assert shown.err == 2 * "a [2Jb c\n"
 
 
 def test_a_table_for_people_is_whole_in_a_pipe_and_without_colours(
@@ -48,6 +62,18 @@ def test_a_line_is_cut_to_the_terminal_by_columns(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     Output(as_json=False).line("波" * 20, {})
     assert capsys.readouterr().out == "波" * 5 + "\n"
+
+
+@pytest.mark.parametrize("is_json", [True, False])
+def test_binary_values_of_any_depth_can_be_shown(
+    is_json: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = b"\x1b["
+    item = {"top": data, "list": [data], "map": {"in": {"deep": data}}, "set": {data}}
+    read = from_dynamodb(to_dynamodb(item))
+    Output(as_json=is_json).line(f"{read['top']} {read}", read)
+    assert capsys.readouterr().out.count("b'") == (4 if is_json else 5)
 
 
 def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:

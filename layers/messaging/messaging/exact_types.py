@@ -1,14 +1,14 @@
 """boto3's types of attributes, where these would refuse what DynamoDB holds.
 
 boto3 calculates with 38 digits, and DynamoDB spells 1E+125 with all its zeros. In the event of a
-stream, binary values are texts in base64. `attributes` says when this module is imported.
+stream, binary values are texts in base64; and boto3's class for them fails where it is printed. `attributes` says when this module is imported.
 """
 
 import base64
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import Binary, TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 
 class Serializer(TypeSerializer):
@@ -24,5 +24,5 @@ class Deserializer(TypeDeserializer):
     def _deserialize_n(self, value: str) -> Decimal:
         return Decimal(value)
 
-    def _deserialize_b(self, value: Any) -> Binary:
-        return Binary(base64.b64decode(value) if isinstance(value, str) else value)
+    def _deserialize_b(self, value: Any) -> bytes:
+        return base64.b64decode(value) if isinstance(value, str) else bytes(value)
