@@ -3,12 +3,15 @@
 import json
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpx
 import pytest
 
-from cruddur_client import ApiError, Client, Position
+from cruddur_client import ApiError, Client, Position, UnexpectedAnswerError
 from tests.contract import contract
 
 GROUP = "5ae290ed-55d1-47a0-bc6d-fe2bc2700399"
@@ -108,9 +111,109 @@ def test_pauses_grow_and_are_as_long_as_the_api_asks() -> None:
     assert third == 7
 
 
+@pytest.mark.parametrize(
+    ("asked", "shortest", "longest"),
+    [
+        ("9" * 400, 30, 30),
+        ("0", 0.5, 1),
+        ("-5", 0.5, 1),
+        ("1e3", 0.5, 1),
+        ("soon", 0.5, 1),
+        ("", 0.5, 1),
+        (format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True), 30, 30),
+        ("Sat, 21 Nov 2020 12:00:00 GMT", 0.5, 1),
+        ("Sat, 21 Nov 99999999999999999999 12:00:00 GMT", 0.5, 1),
+    ],
+)
+def test_no_pause_is_longer_than_half_a_minute_or_shorter_than_usual(
+    asked: str, shortest: float, longest: float
+) -> None:
+    api = Api(httpx.Response(503, headers={"Retry-After": asked}), SENT)
+    api.client().create_message(GROUP, "hello")
+    assert shortest <= api.pauses[0] <= longest
+
+
+@pytest.mark.parametrize(
+    "target", ["http://evil/x", "@evil/x", ".evil/x", ":81/x", "evil", "x", "\\evil", "?x"]
+)
+def test_a_token_goes_to_no_other_host(target: str) -> None:
+    api = Api(httpx.Response(200, json=[MESSAGE], headers={"Link": f'<{target}>; rel="next"'}))
+    with pytest.raises(ValueError, match="not a path of this API"):
+        list(api.client().list_messages(GROUP))
+    with pytest.raises(ValueError, match="not a path of this API"):
+        next(api.client().message_pages(GROUP, since=target))
+    redirect = Api(httpx.Response(307, headers={"Location": "http://evil/x"}))
+    with pytest.raises(ApiError):
+        redirect.client().get_me()
+    assert len(api.requests) == len(redirect.requests) == 1
+
+
+def test_a_link_that_looks_like_another_host_stays_at_the_api() -> None:
+    link = {"Link": '<//evil/x>; rel="next"'}
+    api = Api(httpx.Response(200, json=[MESSAGE], headers=link), httpx.Response(200, json=[]))
+    list(api.client().list_messages(GROUP))
+    assert {request.url.host for request in api.requests} == {"api"}
+
+
+@pytest.mark.parametrize("token", ["secret\n", "secret\r\nX: y", "secr\u00e9t", " secret", ""])
+def test_what_can_be_no_token_is_refused_at_once_and_not_shown(token: str) -> None:
+    api = Api()
+    with pytest.raises(ValueError, match="The token") as refused:
+        api.client(token).get_me()
+    assert "secr" not in str(refused.value)
+    assert api.pauses == []
+
+
+def test_an_address_that_is_none_is_not_tried_again() -> None:
+    pauses: list[float] = []
+    with (
+        Client("127.0.0.1:3000", "t", sleep=pauses.append) as client,
+        pytest.raises(httpx.UnsupportedProtocol),
+    ):
+        client.get_me()
+    assert pauses == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<html>Please sign in to this network</html>",
+        "",
+        "null",
+        "[1]",
+        "[[]]",
+        '["x"]',
+        '{"uuid": 1}',
+        '[{"created_at": 5}]',
+        '[{"uuid": "x"}]',
+        "[" * 100_000,
+        "\ud800",
+    ],
+)
+def test_what_is_no_answer_of_the_api_is_said_to_be_none(body: str) -> None:
+    answer = httpx.Response(200, content=body.encode("utf-8", "surrogatepass"))
+    for ask in (
+        Client.get_me,
+        lambda client: list(client.list_messages(GROUP)),
+        lambda client: client.create_message(GROUP, "hello"),
+        lambda client: client.mark_message_group(GROUP, muted=True),
+    ):
+        with pytest.raises(UnexpectedAnswerError) as said:
+            ask(Api(answer).client())
+        assert (said.value.status, said.value.codes) == (200, ())
+
+
+@pytest.mark.parametrize("body", ["", "x", "[]", "{}", '{"errors": 5}', "null", '"errors"'])
+def test_a_refusal_by_somebody_else_has_no_codes(body: str) -> None:
+    headers = {"content-type": "application/problem+json"}
+    with pytest.raises(ApiError) as refused:
+        Api(httpx.Response(403, text=body, headers=headers)).client().get_me()
+    assert (refused.value.status, refused.value.codes) == (403, ())
+
+
 def test_what_is_refused_is_not_repeated() -> None:
     problem = {"type": "about:blank", "title": "x", "status": 422, "errors": ["message_blank"]}
-    headers = {"content-type": "application/problem+json"}
+    headers = {"content-type": "application/problem+json; charset=utf-8"}
     api = Api(httpx.Response(422, text=json.dumps(problem), headers=headers))
     with pytest.raises(ApiError) as refused:
         api.client().create_message(GROUP, " ")
@@ -161,6 +264,29 @@ def test_hints_say_why_there_is_no_connection_and_try_again_until_the_api_refuse
         next(hints)
     assert api.pauses == sorted(api.pauses)
     assert len(api.pauses) == 3
+
+
+def test_only_hints_are_yielded_whatever_else_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    gateways_own = '{"message": "Internal server error", "connectionId": "a", "requestId": "b"}'
+    texts = [gateways_own, "no json", "[]", "5", '{"type": "pong"}', "[" * 100_000]
+    texts += [
+        f'{{"type": "marks", "uuid": "{GROUP}"}}',
+        '{"type": "receipt", "created_at": 5}',
+        '{"type": "marks", "uuid": 5}',
+    ]
+    texts += ['{"type": "closing", "reason": "replaced"}']
+    received = iter(texts)
+
+    class Socket(AbstractContextManager[Any]):
+        def __exit__(self, *_: object) -> None: ...
+
+        def recv(self, *, timeout: float) -> str:
+            return next(received)
+
+    monkeypatch.setattr("websockets.sync.client.connect", lambda _, **__: Socket())
+    ticket = httpx.Response(201, json={"url": "ws://api/live", "ticket": "t", "expires_at": TIME})
+    hints = [hint.type for hint in Api(ticket).client().hints()]
+    assert hints == ["connected", "marks"]
 
 
 def test_a_list_goes_on_to_the_next_page_only_when_it_is_needed() -> None:

@@ -12,7 +12,7 @@ from cruddur_client.answers import (
     SentMessage,
     User,
 )
-from cruddur_client.client import ApiError, Client
+from cruddur_client.client import ApiError, Client, UnexpectedAnswerError
 
 __all__ = [
     "ApiError",
@@ -26,5 +26,6 @@ __all__ = [
     "Page",
     "Position",
     "SentMessage",
+    "UnexpectedAnswerError",
     "User",
 ]

@@ -13,16 +13,27 @@ from typing import Any, Self
 class _Answer:
     @classmethod
     def of(cls, body: Mapping[str, Any]) -> Self:
-        """Return what is in the JSON object `body`."""
-        names = {field.name for field in fields(cls)}
-        return cls(**{name: _read(name, value) for name, value in body.items() if name in names})
+        """Return what is in the JSON object `body`.
+
+        Raises a TypeError, AttributeError or ValueError when it is something else.
+        """
+        kinds = {field.name: field.type for field in fields(cls)}
+        return cls(
+            **{
+                name: _read(name, value, kinds[name])
+                for name, value in body.items()
+                if name in kinds
+            }
+        )
 
 
-def _read(name: str, value: Any) -> Any:
+def _read(name: str, value: Any, kind: Any) -> Any:
     if name in {"created_at", "expires_at"}:
         return datetime.fromisoformat(value)
     if name in {"read_up_to", "seen_up_to"}:
         return None if value is None else Position.of(value)
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is of another type")
     return value
 
 

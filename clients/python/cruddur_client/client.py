@@ -2,10 +2,12 @@
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote, urlencode
 from uuid import UUID, uuid4
 
@@ -27,11 +29,15 @@ from cruddur_client.answers import (
 if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
-__all__ = ["ApiError", "Client"]
+__all__ = ["ApiError", "Client", "UnexpectedAnswerError"]
 
 # The gateway, or what is behind it, may answer another time.
 _AGAIN = {429, 500, 502, 503, 504}
 _LONGEST_PAUSE = 30.0
+# What a header can carry; httpx would show anything else in the text of its error.
+_TOKEN = re.compile(r"[!-~]+")
+# What reading fails with where a text is no JSON, or has not what it should have.
+_NOT_OURS = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 # The gateway ends a connection on which nothing was sent for ten minutes.
 _PING_SECONDS = 300.0
 _PONG_SECONDS = 30.0
@@ -54,6 +60,10 @@ class ApiError(Exception):
         super().__init__(f"{status} {', '.join(codes)}".strip())
 
 
+class UnexpectedAnswerError(ApiError):
+    """What answered is not this API, or another version of it: a send may be stored or not."""
+
+
 class Client:
     """A client of one person.
 
@@ -62,7 +72,8 @@ class Client:
     api
         Base address of the API, or a function that returns it whenever it is called.
     token
-        An access token, or a function that returns a good one whenever it is called.
+        An access token, or a function that returns a good one whenever it is called. It is sent
+        to the host of `api` and to no other.
     attempts
         How often a request is sent at most.
     timeout
@@ -136,7 +147,7 @@ class Client:
 
     def get_message_group(self, message_group_uuid: str) -> MessageGroup:
         """Return one message group, and how far both members have read."""
-        return MessageGroup.of(self._json("GET", _group_target(message_group_uuid)))
+        return _read(MessageGroup.of, self._request("GET", _group_target(message_group_uuid)))
 
     def mark_message_group(
         self,
@@ -155,7 +166,8 @@ class Client:
             body["marked_unread"] = True
         if muted is not None:
             body["muted"] = muted
-        return MessageGroup.of(self._json("PATCH", _group_target(message_group_uuid), body))
+        target = _group_target(message_group_uuid)
+        return _read(MessageGroup.of, self._request("PATCH", target, body))
 
     def create_message_group(
         self, handle: str, message: str, *, message_uuid: UUID | str | None = None
@@ -173,15 +185,16 @@ class Client:
 
     def get_me(self) -> Me:
         """Return who the caller is, and what they have set."""
-        return Me.of(self._json("GET", "/api/me"))
+        return _read(Me.of, self._request("GET", "/api/me"))
 
     def update_me(self, *, read_receipts: bool) -> Me:
         """Change what the caller has set."""
-        return Me.of(self._json("PATCH", "/api/me", {"read_receipts": read_receipts}))
+        body = {"read_receipts": read_receipts}
+        return _read(Me.of, self._request("PATCH", "/api/me", body))
 
     def create_live_ticket(self) -> LiveTicket:
         """Return what opens a WebSocket for hints, once and within thirty seconds."""
-        return LiveTicket.of(self._json("POST", "/api/live"))
+        return _read(LiveTicket.of, self._request("POST", "/api/live"))
 
     def hints(self) -> Iterator[Hint]:
         """Yield what has changed, as it is told, and connect again whenever a connection ends.
@@ -205,11 +218,13 @@ class Client:
                     failures = 0
                     yield Hint(type="connected")
                     while True:
-                        hint = _next_hint(socket)
-                        if (hint.type, hint.reason) == ("closing", "replaced"):
-                            return
-                        if hint.type not in {"closing", "pong"}:
-                            yield hint
+                        match _next_hint(socket):
+                            case Hint(type="closing", reason="replaced"):
+                                return
+                            case None | Hint(type="closing" | "pong"):
+                                pass
+                            case hint:
+                                yield hint
             except (WebSocketException, httpx.TransportError, OSError) as error:
                 reason = str(error) or type(error).__name__
             except ApiError as error:
@@ -222,7 +237,7 @@ class Client:
 
     def get_user_short(self, handle: str) -> User:
         """Return the user with this handle."""
-        return User.of(self._json("GET", f"/api/users/{_segment(handle)}/short"))
+        return _read(User.of, self._request("GET", f"/api/users/{_segment(handle)}/short"))
 
     def _pages[Row: (Message, ListedMessageGroup)](
         self, kind: type[Row], newest: str, since: str | None
@@ -231,7 +246,7 @@ class Client:
         while following:
             answer = self._request("GET", following)
             links = {relation: link["url"] for relation, link in answer.links.items()}
-            rows = tuple(kind.of(row) for row in answer.json())
+            rows = _read(lambda body: tuple(map(kind.of, body)), answer)
             page = Page(rows=rows, older=links.get("next"), newer=links.get("prev"))
             yield page
             following = page.newer if since else page.older
@@ -239,34 +254,54 @@ class Client:
     def _send(self, target: str, message_uuid: UUID | str | None, **body: str) -> SentMessage:
         """Send a message under a name, so that it is stored once however often it is sent."""
         named = {**body, "message_uuid": str(message_uuid or uuid4())}
-        return SentMessage.of(self._json("POST", target, named))
-
-    def _json(self, method: str, target: str, body: Mapping[str, Any] | None = None) -> Any:
-        return self._request(method, target, body).json()
+        return _read(SentMessage.of, self._request("POST", target, named))
 
     def _request(
         self, method: str, target: str, body: Mapping[str, Any] | None = None
     ) -> httpx.Response:
-        """Send until it is answered: nothing that this client sends is done twice."""
+        """Send until it is answered: nothing that this client sends is done twice.
+
+        Raises a ValueError for a `target` that is no path, since it might lead to another host.
+        """
+        if not target.startswith("/"):
+            raise ValueError(f"not a path of this API: {target}")
         for attempt in range(1, self._attempts + 1):
             is_last = attempt == self._attempts
             pause = _pause(attempt)
             try:
-                headers = {"Authorization": f"Bearer {self._token()}"}
+                headers = {"Authorization": f"Bearer {_checked(self._token())}"}
                 url = f"{self._api().rstrip('/')}{target}"
                 answer = self._http.request(method, url, json=body, headers=headers)
+            except httpx.UnsupportedProtocol:  # no other attempt has another address
+                raise
             except httpx.TransportError:
                 if is_last:
                     raise
             else:
                 if answer.status_code not in _AGAIN or is_last:
                     break
-                asked = answer.headers.get("retry-after", "")
-                pause = max(pause, float(asked)) if asked.isdecimal() else pause
+                pause = max(pause, _asked_pause(answer.headers.get("retry-after", "")))
             self._sleep(min(pause, _LONGEST_PAUSE))
         if answer.is_success:
             return answer
         raise ApiError(answer.status_code, _codes(answer))
+
+
+def _checked(token: str) -> str:
+    """Return the token; raise a ValueError, which does not show it, for what can be none."""
+    if not _TOKEN.fullmatch(token):
+        raise ValueError("The token is empty, or has a space, a line end or a letter like é.")
+    return token
+
+
+def _asked_pause(retry_after: str) -> float:
+    """Return the seconds to wait that an answer asks for: a number of them, or a time."""
+    if retry_after.isdecimal():
+        return float(retry_after)
+    try:
+        return parsedate_to_datetime(retry_after).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _pause(failures: int) -> float:
@@ -275,20 +310,36 @@ def _pause(failures: int) -> float:
     return random.uniform(0.5, 1) * longest  # noqa: S311  # no secret
 
 
-def _next_hint(socket: "ClientConnection") -> Hint:
-    """Wait for the next hint; raise an OSError when the other side is silent though asked."""
+def _next_hint(socket: "ClientConnection") -> Hint | None:
+    """Wait for the next message, and return the hint if it is one.
+
+    Raises an OSError when the other side is silent though asked.
+    """
     try:
         text = socket.recv(timeout=_PING_SECONDS)
     except TimeoutError:
         socket.send('{"type": "ping"}')
         text = socket.recv(timeout=_PONG_SECONDS)
-    return Hint.of(json.loads(text))
+    try:
+        return Hint.of(json.loads(text))
+    except _NOT_OURS:  # such as what the gateway itself says when a function fails
+        return None
+
+
+def _read[Kind](make: Callable[[Any], Kind], answer: httpx.Response) -> Kind:
+    """Return what is made of the JSON in an answer."""
+    try:
+        return make(answer.json())
+    except _NOT_OURS as error:
+        raise UnexpectedAnswerError(answer.status_code, ()) from error
 
 
 def _codes(answer: httpx.Response) -> tuple[str, ...]:
-    if answer.headers.get("content-type") == "application/problem+json":
-        return tuple(cast("list[str]", answer.json()["errors"]))
-    return ()
+    """Return the codes of a problem object; none where something else has answered."""
+    try:
+        return tuple(map(str, answer.json()["errors"]))
+    except _NOT_OURS:
+        return ()
 
 
 def _group_target(message_group_uuid: str) -> str:

@@ -1,7 +1,8 @@
 """boto3's types of attributes, where these would refuse what DynamoDB holds.
 
 boto3 calculates with 38 digits, and DynamoDB spells 1E+125 with all its zeros. In the event of a
-stream, binary values are texts in base64; and boto3's class for them fails where it is printed. `attributes` says when this module is imported.
+stream, binary values are texts in base64; and boto3's class for them fails where it is printed.
+`attributes` says when this module is imported.
 """
 
 import base64
