@@ -7,12 +7,14 @@ import threading
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 
 import uvicorn
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from sam_offline.console import say
 from sam_offline.doors import Door
@@ -88,7 +90,7 @@ class HttpServer:
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=_GOODBYE_SECONDS,
-            ws="websockets-sansio" if sockets else "none",
+            ws=_Sockets if sockets else "none",
             ws_max_size=MAX_MESSAGE,
             ws_ping_interval=None,  # the gateway sends none
             ws_per_message_deflate=False,
@@ -121,7 +123,10 @@ class HttpServer:
             await self._serve_socket(WebSocket(scope, receive, send))
             return
         started = time.monotonic()
-        response = await self._answer(Request(scope, receive))
+        try:
+            response = await self._answer(Request(scope, receive))
+        except ClientDisconnect:  # in the middle of its body
+            return
         await response(scope, receive, send)
         if self._log and not isinstance(response, FileAnswer):
             took = (time.monotonic() - started) * 1000
@@ -152,6 +157,20 @@ class HttpServer:
         except Exception as error:  # noqa: BLE001 - a caller gets an answer whatever happens
             say(f"local: {request.method} {request.scope['path']} failed: {error!r}")
             return message(500, "Internal Server Error")
+
+
+class _Sockets(WebSocketsSansIOProtocol):
+    """Also answers a handshake that cannot be read, such as one with a header of 9 KB.
+
+    uvicorn leaves who sent it waiting.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.handshake_exc and not self.handshake_initiated:
+            refusal = self.conn.reject(HTTPStatus.BAD_REQUEST, str(self.conn.handshake_exc))
+            self.transport.write(refusal.serialize())
+            self.transport.close()
 
 
 def _is_ours_to_mend(record: logging.LogRecord) -> bool:
