@@ -45,12 +45,13 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def set_up(project: Path, *arguments: str) -> subprocess.Popen[str]:
+def set_up(project: Path, *arguments: str, **variables: str) -> subprocess.Popen[str]:
     # The first Python on the PATH is that of an environment, as in a shell that has activated one.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "UV_OFFLINE": "1"} | variables
     return subprocess.Popen(
         [project / "bin" / "setup", *arguments],
-        env=os.environ | {"PATH": path, "UV_OFFLINE": "1"},
+        env={name: value for name, value in environment.items() if value},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -59,8 +60,8 @@ def set_up(project: Path, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def completed(project: Path) -> None:
-    with set_up(project) as process:
+def completed(project: Path, **variables: str) -> None:
+    with set_up(project, **variables) as process:
         said, _ = process.communicate()
     assert process.returncode == 0, said
 
@@ -91,3 +92,18 @@ def test_an_environment_has_the_python_that_was_found_though_it_is_that_of_anoth
     asked = "import sys; print(sys.base_prefix)"
     made = subprocess.check_output([project / ".venv" / "bin" / "python", "-c", asked], text=True)
     assert made.strip() == sys.base_prefix
+
+
+def test_a_set_up_needs_no_home(project: Path) -> None:
+    nowhere = {"HOME": "/dev/null", "XDG_CACHE_HOME": "", "UV_CACHE_DIR": ""}
+    completed(project, **nowhere)
+
+
+def test_a_folder_that_cannot_be_written_to_is_one_sentence(project: Path) -> None:
+    shutil.rmtree(project / ".build")
+    (project / ".build").touch()
+    with set_up(project) as process:
+        said, _ = process.communicate()
+    assert process.returncode == 1
+    assert said.startswith("setup: everything is installed into this folder")
+    assert said.count("\n") == 1
