@@ -1,6 +1,6 @@
 """Give out a ticket, which opens a connection for hints.
 
-POST /api/live, for every user. One PutItem of the ticket.
+POST /api/live, for every user. One TransactWriteItems of the ticket.
 """
 
 import secrets

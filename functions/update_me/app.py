@@ -1,6 +1,6 @@
 """Change what the caller has set for themselves.
 
-PATCH /api/me, for every user. One PutItem of their SETTINGS.
+PATCH /api/me, for every user. One TransactWriteItems of their SETTINGS.
 """
 
 from http import HTTPStatus

@@ -6,6 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from messaging import message_groups
+from messaging.message_groups import SendRequest
 from messaging.repository import of_environment
 from messaging.stream import StreamProcessor
 from tests.fakes.gateway import Answer, Gateway
@@ -177,6 +179,26 @@ def test_nobody_has_read_what_will_be_written(gateway: Gateway, target: str) -> 
     assert (answer.status, answer.errors) == (422, ["read_up_to_in_future"])
     now = datetime.now(UTC)
     assert gateway.patch(target, {"read_up_to": at(now.isoformat())}, by="reef").status == 200
+
+
+def test_what_is_there_can_be_read_though_the_clock_that_stored_it_is_ahead(
+    gateway: Gateway, first: dict[str, Any], target: str
+) -> None:
+    """Each function has its own clock."""
+    table, group = of_environment(), first["message_group_uuid"]
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    sent = message_groups.create_message(
+        table, GRAHAMS, group, SendRequest(message="from the future"), now=lambda: soon
+    ).message
+    StreamProcessor(table, concurrency=1).process([record(sent.to_item())])
+    newest, _ = gateway.get(f"/api/messages/{group}", by="reef").body
+    marked = gateway.patch(target, {"read_up_to": position(newest)}, by="reef")
+    assert (marked.status, marked.body["unread"]) == (200, False)
+    assert gateway.get(target, by="grahams").body["seen_up_to"] == position(newest)
+    # That says nothing of any other place in the future, nor of the group's other positions.
+    for wrong in (at(soon.isoformat()), at((soon + timedelta(seconds=1)).isoformat())):
+        answer = gateway.patch(target, {"read_up_to": wrong}, by="reef")
+        assert (answer.status, answer.errors) == (422, ["read_up_to_in_future"])
 
 
 def test_a_group_is_shown_and_marked_by_its_members_only(gateway: Gateway, target: str) -> None:

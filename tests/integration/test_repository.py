@@ -1,6 +1,7 @@
 """The contract of `Repository`: the fake of the unit tests and the table pass the same tests."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
+from moto.core.models import botocore_stubber
 
 from messaging import keys, message_groups
 from messaging.entities import (
@@ -53,6 +55,12 @@ from tests.fakes.template import Stack, create_table_arguments
 
 GROUP = str(UUID(int=1))
 OTHER_GROUP = str(UUID(int=2))
+GOOD_TICKET = Ticket(
+    digest=Ticket.digest_of("secret"),
+    user_uuid=GRAHAMS.uuid,
+    expires_at=minute(1),
+    token_expires_at=minute(30),
+)
 
 
 @pytest.fixture(params=["memory", "table"])
@@ -608,6 +616,108 @@ def test_a_call_has_three_attempts(
     assert len(sent) == attempts
 
 
+class LateNetwork:
+    """A way to the table on which the first attempt of each of two calls gets lost on its way.
+
+    The SDK sends it again. The first attempt arrives all the same, before the repeat of the same
+    call, or right after it, or after everything. Of a transaction the table knows the token, as
+    DynamoDB does for ten minutes: what was done under it is not done again.
+    """
+
+    def __init__(self, client: Any, arrivals: Sequence[str]) -> None:
+        self._client = client
+        self._arrivals = list(arrivals)
+        self._under_way: list[tuple[str, AWSPreparedRequest]] = []
+        self._attempts = 0
+        self._done: set[str] = set()
+        client.meta.events.register_first("before-send.dynamodb", self._send)
+
+    def _send(self, request: AWSPreparedRequest, **_: Any) -> AWSResponse | None:
+        if not self._arrivals:
+            return self._deliver(request)
+        self._attempts += 1
+        if self._attempts % 2:
+            arrival = self._arrivals[0]
+            self._under_way.append((arrival, request))
+            self.arrive("before its repeat")
+            raise ReadTimeoutError(endpoint_url="x")
+        self._arrivals.pop(0)
+        return self._deliver(request)
+
+    def arrive(self, when: str) -> None:
+        """Let what is under way arrive, as far as it is its time."""
+        here = [request for arrival, request in self._under_way if arrival == when]
+        self._under_way = [each for each in self._under_way if each[0] != when]
+        for request in here:
+            if self._deliver(request) is None:
+                botocore_stubber("before-send.dynamodb", request)
+
+    def _deliver(self, request: AWSPreparedRequest) -> AWSResponse | None:
+        body: Any = request.body
+        token = json.loads(body).get("ClientRequestToken")
+        if token is None or token not in self._done:
+            self._done |= {token} - {None}
+            return None
+        raw: Any = BytesIO(b"{}")
+        raw.stream = lambda **_: iter([raw.getvalue()])
+        return AWSResponse(request.url, HTTPStatus.OK, HTTPHeaders(), raw)
+
+
+ARRIVALS = ["before its repeat", "after its repeat", "after everything"]
+
+# Two calls, and what is there when the second has been answered.
+LATER_CALLS: dict[str, tuple[Callable[[Repository], object], ...]] = {
+    "a mute and its end": (
+        lambda table: mark(table, muted=True),
+        lambda table: mark(table, muted=False),
+        lambda table: rows(table)[0].marks.muted is False,
+    ),
+    "a flag, and reading": (
+        lambda table: mark(table, marked_unread=True),
+        lambda table: mark(table, read_sk=message(1).sk, marked_unread=False),
+        lambda table: rows(table)[0].marks == Marks(read_sk=message(1).sk),
+    ),
+    "reading, and a flag": (
+        lambda table: mark(table, read_sk=message(1).sk, marked_unread=False),
+        lambda table: mark(table, marked_unread=True),
+        lambda table: rows(table)[0].marks == Marks(read_sk=message(1).sk, marked_unread=True),
+    ),
+    "receipts off": (
+        lambda table: table.put_settings(Settings(user_uuid=REEF.uuid, read_receipts=True)),
+        lambda table: table.put_settings(Settings(user_uuid=REEF.uuid, read_receipts=False)),
+        lambda table: not table.get_settings(REEF.uuid).read_receipts,
+    ),
+    "a ticket that is taken": (
+        lambda table: table.put_ticket(GOOD_TICKET),
+        lambda table: table.take_ticket(GOOD_TICKET.digest, now=minute(0)),
+        lambda table: table.take_ticket(GOOD_TICKET.digest, now=minute(0)) is None,
+    ),
+}
+
+
+@pytest.mark.parametrize("first", ARRIVALS)
+@pytest.mark.parametrize("second", ARRIVALS)
+@pytest.mark.parametrize("calls", LATER_CALLS)
+def test_an_attempt_that_comes_late_undoes_no_later_call(
+    repository: Repository,
+    monkeypatch: pytest.MonkeyPatch,
+    first: str,
+    second: str,
+    calls: str,
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    create(repository, message(0))
+    one, other, holds = LATER_CALLS[calls]
+    client: Any = boto3.client("dynamodb", config=CLIENT_CONFIG)
+    table = Repository(client, repository._table_name, deadline=Deadline())
+    network = LateNetwork(client, [first, second])
+    for call in (one, other):
+        call(table)
+        network.arrive("after its repeat")
+    network.arrive("after everything")
+    assert holds(table)
+
+
 def test_a_call_is_as_bounded_as_it_says() -> None:
     config: Any = CLIENT_CONFIG
     attempts = config.retries["total_max_attempts"]
@@ -659,12 +769,7 @@ def test_a_message_gets_its_position_at_each_attempt_to_write_it(repository: Rep
 
 
 def test_a_ticket_is_taken_once_and_only_while_it_is_good(any_repository: Repository) -> None:
-    ticket = Ticket(
-        digest=Ticket.digest_of("secret"),
-        user_uuid=GRAHAMS.uuid,
-        expires_at=minute(1),
-        token_expires_at=minute(30),
-    )
+    ticket = GOOD_TICKET
     any_repository.put_ticket(ticket)
     assert any_repository.take_ticket(Ticket.digest_of("other"), now=minute(0)) is None
     # It stands there yet, as one does that DynamoDB has not deleted.

@@ -70,6 +70,9 @@ def calls(gateway: Gateway, dynamodb: "DynamoDBClient", repository: Repository) 
     with calls.of("GetMessageGroup"):
         assert gateway.get(f"/api/message_groups/{group}", by="reef").body["unread_count"] > 0
     with calls.of("MarkMessageGroup"):
+        soon = {"created_at": "9999-12-31T00:00:00+00:00", "uuid": group}
+        early = gateway.patch(f"/api/message_groups/{group}", {"read_up_to": soon}, by="reef")
+        assert early.errors == ["read_up_to_in_future"]
         muted = gateway.patch(f"/api/message_groups/{group}", {"muted": True}, by="reef")
         assert muted.body["unread_count"] > 0
     with calls.of("GetMe"):

@@ -32,6 +32,8 @@ from tests.fakes.unread_model import Conversation, Side, position_of, shown_in
 from tests.unit.schedules.scheduler import Scheduler, explore
 
 ALL = PageRequest(limit=100)
+# Every message has been written by then.
+LATER = minute(100_000)
 
 
 def begin(repository: MemoryRepository) -> Message:
@@ -56,7 +58,7 @@ def write(repository: MemoryRepository, group: str, sender: User, *numbers: int)
 def mark(
     repository: MemoryRepository, who: User, group: str, **marking: object
 ) -> marks.MarkedMessageGroup:
-    return marks.mark_message_group(repository, who, group, Marking(**marking))  # type: ignore[arg-type]  # any mark
+    return marks.mark_message_group(repository, who, group, Marking(**marking), now=LATER)  # type: ignore[arg-type]  # any mark
 
 
 def read(repository: MemoryRepository, who: User, message: Message) -> marks.MarkedMessageGroup:
@@ -148,7 +150,7 @@ def test_a_mark_of_what_is_read_writes_nothing_but_takes_the_flag_away() -> None
 
     def writes(marking: Marking) -> int:
         before = repository.written
-        marks.mark_message_group(repository, REEF, group, marking)
+        marks.mark_message_group(repository, REEF, group, marking, now=LATER)
         return repository.written - before
 
     reading = Marking(read_sk=first.place, marked_unread=False)
@@ -235,7 +237,7 @@ def test_a_member_without_a_row_is_an_operators_matter(repository: MemoryReposit
         marks.get_message_group(repository, REEF, group)
     for marking in (Marking(muted=True), Marking(read_sk=keys.format_time(minute(1)) + "#x")):
         with pytest.raises(UnreadableItemError):
-            marks.mark_message_group(repository, REEF, group, marking)
+            marks.mark_message_group(repository, REEF, group, marking, now=LATER)
     # The other member does not suffer.
     assert seen(repository, GRAHAMS, group) is None
 

@@ -126,7 +126,7 @@ def parse_send_to_user(
     return bare_handle(str(handle)), request
 
 
-def parse_marking(body: Mapping[str, Any], *, now: datetime) -> Marking:
+def parse_marking(body: Mapping[str, Any]) -> Marking:
     """Return what a body marks in a message group.
 
     Who reads takes the flag "unread" away. A body that also sets it ends with the flag set.
@@ -140,8 +140,6 @@ def parse_marking(body: Mapping[str, Any], *, now: datetime) -> Marking:
         except (ValueError, TypeError, KeyError):
             codes.append("read_up_to_invalid")
         else:
-            if position.created_at > now:
-                codes.append("read_up_to_in_future")
             marking |= {"read_sk": keys.message_sk(position), "marked_unread": False}
     if "marked_unread" in body:
         if body["marked_unread"] is not True:

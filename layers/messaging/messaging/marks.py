@@ -9,12 +9,14 @@ Every function may raise `TryAgainError`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from messaging import keys, membership
 from messaging.entities import Marking, Members, MessageGroupRow
 from messaging.errors import UnreadableItemError
 from messaging.repository import Repository
 from runtime import side_by_side
+from runtime.errors import InvalidRequestError
 from runtime.user import User
 
 
@@ -54,7 +56,12 @@ def get_message_group(
 
 
 def mark_message_group(
-    repository: Repository, caller: User, message_group_uuid: str, marking: Marking
+    repository: Repository,
+    caller: User,
+    message_group_uuid: str,
+    marking: Marking,
+    *,
+    now: datetime,
 ) -> MarkedMessageGroup:
     """Mark a group for the caller, and return it as they see it then.
 
@@ -62,12 +69,26 @@ def mark_message_group(
     ------
     MessageGroupNotFoundError
         There is no such group, or the caller is not in it.
+    InvalidRequestError
+        ``read_up_to_in_future``: nobody has read what will be written.
     UnreadableItemError
         The caller is in it, but has no row: `reconcile` writes it.
     """
     members = membership.require(repository, message_group_uuid, caller)
+    if _is_in_future(repository, members.message_group_uuid, marking, now):
+        raise InvalidRequestError(["read_up_to_in_future"])
     mark_row(repository, caller.uuid, members.message_group_uuid, marking)
     return _read(repository, caller, members)
+
+
+def _is_in_future(repository: Repository, group: str, marking: Marking, now: datetime) -> bool:
+    """Tell whether `marking` reads further than now and than any message.
+
+    The clock of the function that stored a message may have been ahead of this one's.
+    """
+    if marking.read_sk is None or keys.parse_message_sk(marking.read_sk).created_at <= now:
+        return False
+    return repository.get_message(group, marking.read_sk) is None
 
 
 def mark_row(

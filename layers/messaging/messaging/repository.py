@@ -276,7 +276,8 @@ class Repository:
         """Set what the owner marks in one write, if what they have read goes forward.
 
         Otherwise write nothing and return the row as it is, empty when there is none. Without a
-        place that they have read, only the flags are set.
+        place that they have read, only the flags are set, and once: no condition would refuse a
+        repeat that comes late.
 
         Raises
         ------
@@ -289,7 +290,14 @@ class Repository:
             values["read_sk"] = marking.read_sk
             conditions.append(_goes_forward("read_sk"))
         removed = [name for name, value in marking.flags.items() if not value]
-        return self._update_row(owner_uuid, message_group_uuid, values, conditions, removed)
+        return self._update_row(
+            owner_uuid,
+            message_group_uuid,
+            values,
+            conditions,
+            removed=removed,
+            once=marking.read_sk is None,
+        )
 
     def get_sides(self, message_group_uuid: str, user_uuids: Collection[str]) -> dict[str, Side]:
         """Return the sides of some members, by their uuids, read consistently and at once."""
@@ -347,7 +355,7 @@ class Repository:
 
     def put_settings(self, settings: Settings) -> None:
         """Write what a user has set."""
-        self._call(lambda: self._client.put_item(**self._put(settings.to_item())))
+        self._put_once(settings.to_item())
 
     def get_settings_of(self, user_uuids: Collection[str]) -> list[Settings]:
         """Return what some users have set, as last written and at once."""
@@ -360,7 +368,7 @@ class Repository:
 
     def put_ticket(self, ticket: Ticket) -> None:
         """Write a ticket."""
-        self._call(lambda: self._client.put_item(**self._put(ticket.to_item())))
+        self._put_once(ticket.to_item())
 
     def take_ticket(self, digest: str, *, now: datetime) -> Ticket | None:
         """Take a ticket away and return it; None when there is none that is good at `now`.
@@ -428,9 +436,14 @@ class Repository:
         message_group_uuid: str,
         values: Item,
         conditions: Sequence[str],
+        *,
         removed: Sequence[str] = (),
+        once: bool = False,
     ) -> Item | None:
-        """Change a group row and return None, or return it as it is where a condition fails."""
+        """Change a group row and return None, or return it as it is where a condition fails.
+
+        `once` is what `_put_once` does, for a change that no condition keeps from being undone.
+        """
         pk, sk = keys.message_group_pk(owner_uuid), keys.message_group_sk(message_group_uuid)
         clauses = {"SET": [f"{name} = :{name}" for name in values], "REMOVE": removed}
         named = {f":{name}": value for name, value in values.items()}
@@ -445,6 +458,9 @@ class Repository:
         }
         if named:  # DynamoDB refuses values when there are none
             update["ExpressionAttributeValues"] = to_dynamodb(named)
+        if once:
+            standing = self._transact(lambda: [{"Update": update}])
+            return None if standing is None else standing[0]
         try:
             self._call(lambda: self._client.update_item(**update))
         except self._client.exceptions.ConditionalCheckFailedException as error:
@@ -453,6 +469,15 @@ class Repository:
         except ClientError as error:
             raise _refusal(error) from error
         return None
+
+    def _put_once(self, item: Item) -> None:
+        """Write an item over whatever stands there, once.
+
+        When an answer is lost, the SDK sends the write again, and the first may arrive after that:
+        it would undo what was written in between. In a transaction, at twice the price, DynamoDB
+        knows both by their token, for ten minutes, and does one of them.
+        """
+        self._transact(lambda: [{"Put": self._put(item)}])
 
     def _put(self, item: Item) -> Any:
         return {"TableName": self._table_name, "Item": to_dynamodb(item)}
