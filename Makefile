@@ -3,8 +3,8 @@
 SHELL := /bin/sh
 BIN := .venv/bin
 # A file at a time in one process a core, in their order: what is short comes last and fills what is
-# left at the end. Those are the unit tests, but the longest proof is among them.
-PYTEST := bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+# left at the end. Those are the unit tests.
+PYTEST := bin/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help
 help: ## list these targets
@@ -30,7 +30,8 @@ test: setup ## run the unit, integration and local tests; where Docker runs, tho
 
 .PHONY: prove
 prove: setup ## run the longest tests, such as every schedule with two faults
-	@$(PYTEST) -m proof tests/unit tests/integration tests/local
+	@# A test at a time: they are few and long, the longest in a unit file, and share nothing.
+	@$(PYTEST) --dist load --maxschedchunk 1 -m proof tests/unit tests/integration tests/local
 
 .PHONY: smoke
 smoke: setup ## build for both architectures and import every handler; build and use the client

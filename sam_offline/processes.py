@@ -18,7 +18,9 @@ from sam_offline.state import StateFolder
 
 __all__ = ["Engine", "bind", "free_port", "guarded"]
 
-_START_SECONDS = 30
+# So many looks, which take longer where the program, too, has to wait for a busy machine.
+_START_LOOKS = 1500
+_START_SECONDS = 30.0
 _GUARD = Path(__file__).with_name("guard.py")
 # A process that is to end and works may take its time; one that only waits, too, uses a little.
 _LOOK_SECONDS = 6.0
@@ -53,13 +55,13 @@ class Engine:
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Return when `ready` says so; OfflineError when the program ends or takes too long."""
-        deadline = time.monotonic() + _START_SECONDS
-        while not ready():
-            if not self.running or time.monotonic() > deadline:
-                raise OfflineError(
-                    f"{self.name} did not start: {self._last_line()} (see {self.log})."
-                )
-            time.sleep(0.02)
+        for _ in range(_START_LOOKS):
+            if ready():
+                return
+            if not self.running:
+                break
+            time.sleep(_START_SECONDS / _START_LOOKS)
+        raise OfflineError(f"{self.name} did not start: {self._last_line()} (see {self.log}).")
 
     @property
     def running(self) -> bool:

@@ -4,12 +4,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from functools import cache
+from typing import Any
 
 import boto3
 import botocore.session
 import hypothesis
 import pytest
 from botocore.loaders import JSONFileLoader, create_loader
+from xdist.scheduler import LoadGroupScheduling
 
 # Powertools reads these when a handler is imported.
 os.environ["POWERTOOLS_SERVICE_NAME"] = "test"
@@ -31,6 +33,20 @@ setattr(JSONFileLoader, "load_file", lambda _, file_path: _read_json(file_path))
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # A shell's background job ignores Ctrl-C, and what the tests start and interrupt would, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+class FileOrGroup(LoadGroupScheduling):  # type: ignore[misc]  # its package has no types
+    """Gives a process one file at a time, or the tests of one group, in whatever files they are."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        scope: str = super()._split_scope(nodeid)
+        return scope.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileOrGroup | None:
+    """With --dist loadgroup, which would spread the tests of a file."""
+    return FileOrGroup(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(autouse=True)

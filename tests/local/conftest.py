@@ -34,6 +34,22 @@ ROOT = Path(__file__).parent.parent.parent
 ENGINE = ROOT / ".build" / "ministack" / "bin" / "python"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put first, and into one process, what uses the application that is started once.
+
+    A start of it and of all its functions takes as long as hundreds of tests.
+    """
+    for item in items:
+        if _uses_the_one(item):
+            item.add_marker(pytest.mark.xdist_group("cloud"))
+    items.sort(key=_uses_the_one, reverse=True)
+
+
+def _uses_the_one(item: pytest.Item) -> bool:
+    here = item.path.parent == Path(__file__).parent
+    return here and isinstance(item, pytest.Function) and "cloud" in item.fixturenames
+
+
 @cache
 def _ender() -> subprocess.Popen[str]:
     """Ends the local clouds of this process when it is gone, killed or not."""

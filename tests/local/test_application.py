@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,9 +16,11 @@ import jwt
 import psycopg2
 import pytest
 
+from messaging.entities import Item
 from seed.examples import PASSWORD, seed_message_groups
 from tests.contract import contract
 from tests.local.conftest import ROOT, RunningCloud
+from tests.local.lists import differences, scan
 from tests.waiting import eventually
 
 GROUPS = "/api/message_groups"
@@ -444,24 +445,16 @@ def test_the_api_shows_its_contract_to_programs_and_to_people(cloud: RunningClou
     assert "GET /api/message_groups" in page.text
 
 
-def test_seeding_again_changes_nothing(cloud: RunningCloud, people: dict[str, Person]) -> None:
+def test_seeding_again_changes_nothing(cloud: RunningCloud) -> None:
     from seed.writing import write_examples
 
-    def rows() -> list[Any]:
-        pages = cloud.dynamodb.get_paginator("scan").paginate(TableName=cloud.stack["TableName"])
-        items = [item for page in pages for item in page["Items"]]
-        return sorted(items, key=lambda item: (item["pk"]["S"], item["sk"]["S"]))
+    def rows() -> list[Item]:
+        found = scan(cloud.dynamodb, cloud.stack["TableName"])
+        return sorted(found, key=lambda item: (item["pk"], item["sk"]))
 
-    def at_rest() -> list[Any] | None:
+    def at_rest() -> list[Item] | None:
         """What is stored, once every list shows the last messages."""
-        for person in people.values():
-            for group in person.groups():
-                (last,) = person.get(f"{MESSAGES}/{group['uuid']}?limit=1").json()
-                if last["created_at"] != group["created_at"]:
-                    return None
-        first = rows()
-        time.sleep(2)  # longer than the stream's window: the other members' lists
-        return first if rows() == first else None
+        return None if differences(found := rows()) else found
 
     before = eventually(at_rest)
     write_examples(

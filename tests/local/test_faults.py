@@ -8,21 +8,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
 
 from messaging import keys
-from messaging.attributes import from_dynamodb, to_dynamodb
-from messaging.entities import Item, Message, MessageGroupRow
+from messaging.attributes import to_dynamodb
+from messaging.entities import Item
 from tests.local.conftest import LocalCloud, RunningCloud, running
 from tests.local.fault_proxy import FaultProxy
+from tests.local.lists import differences, scan
 from tests.local.test_application import Person
 from tests.waiting import LOOKS, eventually
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 SEED = 20261120
 PEOPLE = ("grahams", "reef", "bayko", "lagoon", "harbor")
@@ -64,11 +61,6 @@ def send(person: Person, body: dict[str, str]) -> dict[str, str]:
     pytest.fail("a message could not be sent")
 
 
-def scan(client: "DynamoDBClient", table_name: str) -> list[Item]:
-    pages = client.get_paginator("scan").paginate(TableName=table_name, ConsistentRead=True)
-    return [from_dynamodb(item) for page in pages for item in page["Items"]]
-
-
 def poison(cloud: FaultyCloud, number: int) -> tuple[str, str]:
     """Write something under a message's key that is no message."""
     item = {
@@ -85,24 +77,6 @@ def kill_workers(cloud: FaultyCloud) -> None:
     """Kill E's workers, as soon as there is one."""
     for worker in eventually(lambda: cloud.running.workers("UpdateMessageGroups") or None):
         worker.kill()
-
-
-def differences(items: list[Item]) -> list[str]:
-    """Return how the group rows differ from what the messages say."""
-    found = []
-    messages = [
-        Message.from_item(item)
-        for item in items
-        if item["pk"].startswith(keys.MESSAGE_PREFIX) and "message" in item
-    ]
-    rows = [i for i in items if i["pk"].startswith(keys.MESSAGE_GROUP_PREFIX)]
-    for group in {message.message_group_uuid for message in messages}:
-        last = max((m for m in messages if m.message_group_uuid == group), key=lambda m: m.position)
-        shown = [MessageGroupRow.from_item(r) for r in rows if r["message_group_uuid"] == group]
-        if len(shown) != 2 or len({row.owner_uuid for row in shown}) != 2:
-            found.append(f"{group} has {len(shown)} rows")
-        found += [f"{group} of {r.owner_uuid} is behind" for r in shown if r.last_sk != last.place]
-    return found
 
 
 @pytest.mark.proof

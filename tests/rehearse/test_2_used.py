@@ -5,7 +5,6 @@ boundary; tests/integration/test_roles.py and tests/unit/test_template_rules.py 
 """
 
 import json
-import time
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -39,13 +38,11 @@ def test_a_conversation_goes_through_all_functions(stage: Stage) -> None:
 
 
 def test_the_rows_follow_the_stream(stage: Stage) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+    def moved() -> bool | None:
         rows = stage.gateway.get("/api/message_groups", by="grahams").body
-        if [row["message"] for row in rows] == [SECOND]:
-            return
-        time.sleep(0.5)
-    raise AssertionError(rows)
+        return [row["message"] for row in rows] == [SECOND] or None
+
+    assert eventually(moved)
 
 
 def test_a_ticket_opens_one_connection_which_is_forgotten_when_it_is_closed(stage: Stage) -> None:

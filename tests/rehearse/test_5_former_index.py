@@ -6,7 +6,6 @@ of these; in between everything serves.
 
 import dataclasses
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,7 @@ from tests.fakes import adopted
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 from tests.rehearse.cloud import Project
 from tests.rehearse.stage import Stage
-
-# Each deploys; the first twice.
-pytestmark = pytest.mark.timeout(600)
+from tests.waiting import eventually
 
 # A deployment's RowsIndexProjection, and what the indexes hold afterwards.
 STEPS = {
@@ -86,11 +83,10 @@ def test_with_every_index_on_the_way_messages_are_stored_and_lists_follow(
     assert api.post("/api/messages", body, by="reef").status == 200
     page = api.get(f"/api/messages/{sent['message_group_uuid']}?limit=1", by="grahams")
     assert [message["message"] for message in page.body] == [text]
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
+
+    def moved() -> bool | None:
         lists = [api.get("/api/message_groups", by=by).body for by in ("grahams", "reef")]
         # Rows of older versions come into the list when reconcile gives them their place.
-        if [[row["message"] for row in rows] for rows in lists] == [[text], [text]]:
-            return
-        time.sleep(0.5)
-    raise AssertionError(lists)
+        return [[row["message"] for row in rows] for rows in lists] == [[text], [text]] or None
+
+    assert eventually(moved)
