@@ -28,7 +28,14 @@ case "$1 ${{2-}}" in
     *) exec "{ROOT}/.build/uv/bin/uv" "$@" ;;
 esac
 """
-OF_PROJECT = ["bin/setup", "run.lock", "dev.lock", "local/runtime.lock", "local/ministack.lock"]
+OF_PROJECT = [
+    "bin/setup",
+    "bin/python",
+    "run.lock",
+    "dev.lock",
+    "local/runtime.lock",
+    "local/ministack.lock",
+]
 
 
 @pytest.fixture
@@ -78,6 +85,8 @@ def test_a_set_up_that_was_interrupted_is_completed_by_the_next(
         assert "paused\n" in iter(interrupted.stdout.readline, "")
         os.killpg(interrupted.pid, signal.SIGINT)
     assert interrupted.returncode == -signal.SIGINT
+    refused = subprocess.run([project / "bin" / "python"], check=False, capture_output=True)
+    assert (refused.returncode, refused.stderr.count(b"\n")) == (1, 1)
     (project / "pause").write_text("")
     completed(project)
     installed = {path.stem for path in (project / ".venv").glob("*.dist-info")}
