@@ -105,7 +105,7 @@ export class Cognito {
 
   async #call(action, body, options = {}) {
     let answer;
-    let text;
+    let content;
     try {
       answer = await fetch(this.#config.sign_in_url, {
         method: "POST",
@@ -117,12 +117,11 @@ export class Cognito {
         signal: AbortSignal.timeout(SECONDS),
         ...options,
       });
-      text = await answer.text();
+      content = JSON.parse((await answer.text()) || "{}");
     } catch (cause) {
       throw new UnreachableError(cause);
     }
     if (answer.status >= 500) throw new UnreachableError(answer.status);
-    const content = text ? JSON.parse(text) : {};
     if (answer.ok) return content;
     throw new CognitoError(content.__type?.split("#").at(-1) ?? "", content.message ?? "");
   }

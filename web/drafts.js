@@ -1,5 +1,7 @@
 /** What a person has begun to write, by message group or handle, in this browser's storage. */
 
+import { ofAllTabs } from "./browser.js";
+
 export class Drafts {
   #prefix;
 
@@ -8,21 +10,21 @@ export class Drafts {
   }
 
   get(to) {
-    return localStorage.getItem(this.#prefix + to) ?? "";
+    return ofAllTabs.get(this.#prefix + to) ?? "";
   }
 
   set(to, text) {
-    try {
-      if (text) localStorage.setItem(this.#prefix + to, text);
-      else localStorage.removeItem(this.#prefix + to);
-    } catch {
-      // The storage is full or closed: the draft is kept for as long as this page is there.
-    }
+    if (text) ofAllTabs.set(this.#prefix + to, text);
+    else ofAllTabs.delete(this.#prefix + to);
+  }
+
+  move(from, to) {
+    const text = this.get(from);
+    if (text) this.set(to, text);
+    this.set(from, "");
   }
 
   clear() {
-    for (const key of Object.keys(localStorage)) {
-      if (key.startsWith(this.#prefix)) localStorage.removeItem(key);
-    }
+    for (const key of ofAllTabs.keys(this.#prefix)) ofAllTabs.delete(key);
   }
 }

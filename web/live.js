@@ -6,6 +6,7 @@
  * the hints on to the others. A hint may be lost, doubled or late: it only says what to read anew.
  */
 
+import { locked } from "./browser.js";
 import { ApiError, SignedOutError, UnreachableError } from "./errors.js";
 
 const SECOND = 1000;
@@ -57,7 +58,7 @@ export class Live {
   async #lead() {
     const { signal } = this.#stopping;
     try {
-      await navigator.locks.request(`live:${this.#store.me.uuid}`, { signal }, async () => {
+      await locked(`live:${this.#store.me.uuid}`, { signal }, async () => {
         this.#isLeading = true;
         // The tab that held it may have gone without a word.
         this.#setLive(false);

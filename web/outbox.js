@@ -5,6 +5,7 @@
  * remembers these names for seven days: after six nothing is repeated without a question.
  */
 
+import { locked, ofAllTabs } from "./browser.js";
 import { ApiError, SignedOutError, UnreachableError } from "./errors.js";
 
 const NAMES_HOLD = 6 * 24 * 3600_000;
@@ -50,9 +51,7 @@ export class Outbox extends EventTarget {
     const { signal } = this.#listening;
     addEventListener("storage", (event) => this.#hear(event), { signal });
     addEventListener("online", () => this.flush(), { signal });
-    for (const key of Object.keys(localStorage)) {
-      if (key.startsWith(this.#prefix)) this.#load(key, localStorage.getItem(key));
-    }
+    for (const key of ofAllTabs.keys(this.#prefix)) this.#load(key, ofAllTabs.get(key));
   }
 
   /** @returns {Entry[]} in the order in which they were written */
@@ -88,7 +87,7 @@ export class Outbox extends EventTarget {
 
   discard(entry) {
     this.#entries.delete(entry.message_uuid);
-    localStorage.removeItem(this.#prefix + entry.message_uuid);
+    ofAllTabs.delete(this.#prefix + entry.message_uuid);
     this.#changed();
   }
 
@@ -116,7 +115,7 @@ export class Outbox extends EventTarget {
     this.#running = true;
     clearTimeout(this.#timer);
     try {
-      await navigator.locks.request(`outbox:${this.#user}`, async () => {
+      await locked(`outbox:${this.#user}`, {}, async () => {
         while (this.#again && !this.#stopped) {
           this.#again = false;
           await this.#sendAll();
@@ -188,11 +187,7 @@ export class Outbox extends EventTarget {
   #put(entry) {
     if (this.#stopped) return;
     this.#entries.set(entry.message_uuid, entry);
-    try {
-      localStorage.setItem(this.#prefix + entry.message_uuid, JSON.stringify(entry));
-    } catch {
-      // The storage is full or closed: it is kept for as long as this page is there.
-    }
+    ofAllTabs.set(this.#prefix + entry.message_uuid, JSON.stringify(entry));
     this.#changed();
   }
 

@@ -5,8 +5,9 @@
  * reload keeps it and the end of the tab takes it away. A new tab asks the open ones for it.
  */
 
-import { SignedOutError, UnreachableError } from "./errors.js";
+import { isLocked, locked, ofThisTab } from "./browser.js";
 import { CognitoError } from "./cognito.js";
+import { SignedOutError, UnreachableError } from "./errors.js";
 
 const KEY = "session";
 const EARLY = 120_000;
@@ -37,7 +38,7 @@ export class Session extends EventTarget {
     this.#save();
     // So that a new tab knows that there is one to ask.
     const ended = new Promise((resolve) => this.addEventListener("end", resolve));
-    navigator.locks.request(KEY, { mode: "shared" }, () => ended);
+    locked(KEY, { mode: "shared" }, () => ended);
   }
 
   /** The session of what Cognito gave for a password. */
@@ -93,7 +94,7 @@ export class Session extends EventTarget {
     this.#accessToken = this.#refreshToken = "";
     clearTimeout(this.#timer);
     this.#channel.close();
-    sessionStorage.removeItem(KEY);
+    ofThisTab.delete(KEY);
     this.dispatchEvent(new Event("end"));
   }
 
@@ -101,11 +102,11 @@ export class Session extends EventTarget {
     try {
       this.#take(await this.#cognito.refresh(this.#refreshToken));
     } catch (error) {
-      if (error instanceof CognitoError) {
-        this.end("expired");
-        throw new SignedOutError();
-      }
-      throw error;
+      if (!(error instanceof CognitoError)) throw error;
+      // That too many ask says nothing of who does.
+      if (error.code === "TooManyRequestsException") throw new UnreachableError(error);
+      this.end("expired");
+      throw new SignedOutError();
     }
   }
 
@@ -119,7 +120,7 @@ export class Session extends EventTarget {
   }
 
   #save() {
-    sessionStorage.setItem(KEY, JSON.stringify({ refresh_token: this.#refreshToken, me: this.me }));
+    ofThisTab.set(KEY, JSON.stringify({ refresh_token: this.#refreshToken, me: this.me }));
   }
 
   #hear(message) {
@@ -132,12 +133,11 @@ export class Session extends EventTarget {
 }
 
 function read() {
-  return JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+  return JSON.parse(ofThisTab.get(KEY) ?? "null");
 }
 
 async function askOtherTabs() {
-  const { held } = await navigator.locks.query();
-  if (!held.some((lock) => lock.name === KEY)) return null;
+  if (!(await isLocked(KEY))) return null;
   const channel = new BroadcastChannel(KEY);
   return new Promise((resolve) => {
     channel.onmessage = ({ data }) => data.type === "offer" && resolve(data);

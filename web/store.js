@@ -3,7 +3,6 @@
  * API is reached. Elements show it, call its methods, and draw themselves anew at "change".
  */
 
-import { Api } from "./api.js";
 import { Drafts } from "./drafts.js";
 import { ApiError, SignedOutError, UnreachableError } from "./errors.js";
 import { Live } from "./live.js";
@@ -25,7 +24,9 @@ export class Store extends EventTarget {
   #markedAt = new Map();
   #asked = 0;
   #answered = new Map();
-  #wanted = new Map();
+  // Up to where marks are asked for or were refused; and those of them that are still to be sent.
+  #asking = new Map();
+  #unsent = new Set();
   #marking = 0;
   #listening = new AbortController();
   /** @type {"loading" | "ready" | "failed"} */
@@ -35,14 +36,17 @@ export class Store extends EventTarget {
   /** The message group that is shown. */
   open = "";
 
-  /** @param {import("./session.js").Session} session whose `me` is known */
-  constructor(config, session) {
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {import("./session.js").Session} session whose `me` is known
+   */
+  constructor(api, session, { hasSocket }) {
     super();
     this.#session = session;
-    this.api = new Api(config.api_url, session);
+    this.api = api;
     this.drafts = new Drafts(this.me.uuid);
     this.outbox = new Outbox(this.api, this.me.uuid, (sent) => this.#sent(sent));
-    this.live = new Live(this, { hasSocket: Boolean(config.socket_url) });
+    this.live = new Live(this, { hasSocket });
     const { signal } = this.#listening;
     this.outbox.addEventListener("change", () => this.#changed(), { signal });
     this.outbox.addEventListener("gone", ({ detail }) => this.#sentElsewhere(detail), { signal });
@@ -94,9 +98,10 @@ export class Store extends EventTarget {
     );
   }
 
-  async start() {
+  /** @param {Promise<object>} listed the newest page of the list, which was asked for before */
+  async start(listed) {
     this.outbox.flush();
-    await this.refreshGroups();
+    await this.refreshGroups(listed);
     // Meanwhile the session may have turned out to be over.
     if (!this.#listening.signal.aborted) this.live.start();
   }
@@ -133,11 +138,11 @@ export class Store extends EventTarget {
   }
 
   /** Read the newest page of the list, and on to what is known. */
-  async refreshGroups() {
+  async refreshGroups(listed) {
     const isFirst = this.status !== "ready";
     if (this.status === "failed") this.status = "loading";
     const done = await this.#try(async () => {
-      let page = await this.api.messageGroups();
+      let page = await (listed ?? this.api.messageGroups());
       if (isFirst) this.#moreGroups = page.next;
       const rows = [...page.rows];
       while (!isFirst && page.next && !page.rows.some((row) => this.#groups.has(row.uuid))) {
@@ -242,8 +247,9 @@ export class Store extends EventTarget {
     const group = this.#groups.get(uuid);
     const position = { created_at: message.created_at, uuid: message.uuid };
     if (!group || (!group.unread && isCovered(position, group.read_up_to))) return;
-    if (isCovered(position, this.#wanted.get(uuid))) return;
-    this.#wanted.set(uuid, position);
+    if (isCovered(position, this.#asking.get(uuid))) return;
+    this.#asking.set(uuid, position);
+    this.#unsent.add(uuid);
     if (position.created_at >= group.created_at) {
       // Nobody has to see for a moment that what they look at is unread.
       this.#groups.set(uuid, { ...group, unread: false, unread_count: 0 });
@@ -254,7 +260,8 @@ export class Store extends EventTarget {
   }
 
   markUnread(uuid) {
-    this.#wanted.delete(uuid);
+    this.#asking.delete(uuid);
+    this.#unsent.delete(uuid);
     return this.#mark(uuid, { marked_unread: true });
   }
 
@@ -268,17 +275,19 @@ export class Store extends EventTarget {
   }
 
   #markRead() {
-    const wanted = [...this.#wanted];
-    this.#wanted.clear();
-    for (const [uuid, read_up_to] of wanted) this.#mark(uuid, { read_up_to });
+    for (const uuid of this.#unsent) this.#mark(uuid, { read_up_to: this.#asking.get(uuid) });
+    this.#unsent.clear();
     this.#marking = setTimeout(() => {
       this.#marking = 0;
-      if (this.#wanted.size) this.#markRead();
+      if (this.#unsent.size) this.#markRead();
     }, BETWEEN_MARKS);
   }
 
   async #mark(uuid, marks) {
-    await this.#try(() => this.#takeGroup(this.api.mark(uuid, marks)));
+    const done = await this.#try(() => this.#takeGroup(this.api.mark(uuid, marks)));
+    // What did not get through is asked for again by who looks at it; what was refused is not.
+    const isRefused = done === null;
+    if (!isRefused && this.#asking.get(uuid) === marks.read_up_to) this.#asking.delete(uuid);
     this.#changed();
   }
 
@@ -354,7 +363,10 @@ export class Store extends EventTarget {
     this.#changed();
   }
 
-  /** Do what needs the API, and note whether it was reached; undefined where it was not. */
+  /**
+   * Do what needs the API, and note whether it was reached: undefined where it was not, null where
+   * it refused.
+   */
   async #try(action) {
     try {
       const result = await action();
@@ -363,7 +375,8 @@ export class Store extends EventTarget {
     } catch (error) {
       if (error instanceof SignedOutError) return undefined;
       if (error instanceof ApiError) {
-        if (error.isTemporary) this.#lost();
+        if (!error.isTemporary) return null;
+        this.#lost();
         return undefined;
       }
       if (!(error instanceof UnreachableError)) throw error;
@@ -373,7 +386,8 @@ export class Store extends EventTarget {
   }
 
   #reached() {
-    this.#setTrouble("");
+    // An answer may still come in after the network is gone.
+    this.#setTrouble(navigator.onLine ? "" : "offline");
   }
 
   #lost() {

@@ -168,6 +168,38 @@ def test_a_screen_reader_hears_new_messages_of_the_other_and_nothing_else(
     expect(heard).not_to_contain_text("Of my own")
 
 
+def test_a_screen_reader_hears_the_same_words_twice_and_each_of_several(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    person, other = somebody("Fox Hears"), somebody("Gus Repeats")
+    other.write(person, "From before")
+    window = open_window(person)
+    window.open(other)
+    expect(window.message("From before")).to_be_visible()
+    # What is said is what is put into the log.
+    window.page.get_by_role("log").evaluate(
+        """log => { window.said = []; new MutationObserver((records) => {
+          for (const { addedNodes, target, type } of records)
+            if (type === "characterData") said.push(target.data);
+            else said.push(...[...addedNodes].map((node) => node.textContent).filter(Boolean));
+        }).observe(log, { childList: true, characterData: true, subtree: true }); }"""
+    )
+    for count in (1, 2):
+        other.write(person, "Yes")
+        window.page.wait_for_function(
+            "count => said.filter((one) => one.includes('Yes')).length === count", arg=count
+        )
+    # Several that come at once.
+    window.context.route("**/api/**", lambda route: route.abort())
+    window.expect_errors("net::ERR_")
+    for number in range(3):
+        other.write(person, f"Number {number}")
+    window.answer("**/api/**")
+    window.page.wait_for_function(
+        "() => [0, 1, 2].every((n) => said.some((one) => one.includes(`Number ${n}`)))"
+    )
+
+
 def test_a_phone_shows_one_thing_at_a_time(
     open_window: Callable[..., Window], somebody: Callable[[str], Person]
 ) -> None:

@@ -61,7 +61,15 @@ def test_code_that_gets_into_a_page_does_not_run(open_window: Callable[..., Wind
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/messages", "/messages/new", "/messages/new/a.b.js", "/app.js", "/elements/x.js", "/x"],
+    [
+        "/",
+        "/messages",
+        "/messages/new",
+        "/messages/new/a.b.js",
+        "/store.js",
+        "/elements/x.js",
+        "/x",
+    ],
 )
 def test_cloudfront_takes_the_same_paths_for_pages(browser: Browser, path: str) -> None:
     _, function = read_stack(parameters={"WebClient": "true"}).the_one("AWS::CloudFront::Function")

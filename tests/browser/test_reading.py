@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from seed.examples import seed_message_groups
 from tests.browser.people import Person, of_the_seed
-from tests.browser.windows import Window, until_sent
+from tests.browser.windows import PHONE, Window, until_sent
 from tests.local.conftest import RunningCloud
 from tests.waiting import eventually
 
@@ -308,3 +308,74 @@ def test_two_tabs_of_one_person_show_the_same(
         window.page = page
         expect(window.message("To both")).to_be_visible()
         window.expect_texts(["The first one", "From the second tab", "To both"])
+
+
+def test_on_a_phone_the_list_loads_nothing_while_something_else_is_shown(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    person = somebody("Bea Popular")
+    others = [somebody(f"Friend {number:02}") for number in range(35)]
+    for other in others:
+        uuid = other.write(person, "Hello")["message_group_uuid"]
+    window = open_window(person, viewport=PHONE)
+    expect(window.row(others[-1])).to_be_visible()
+    window.page.goto(f"/messages/{uuid}")
+    window.send(others[-1], "Hello yourself")
+    until_sent(window, "Hello yourself")
+    lists = [request.url for request in window.requests_to("/api/message_groups", "GET")]
+    assert not [url for url in lists if "cursor=" in url]
+    window.page.get_by_role("link", name="Back to messages").click()
+    rows = window.page.get_by_role("link", name=re.compile("^Friend"))
+    rows.last.scroll_into_view_if_needed()
+    expect(window.row(others[0])).to_be_attached()
+
+
+def test_a_mark_that_is_refused_is_not_asked_for_again(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    reader, writer = somebody("Cyd Refused"), somebody("Dag Writes")
+    writer.write(reader, "Read me")
+    window = open_window()
+    window.page.clock.install()
+    window.sign_in(reader)
+    window.expect_errors("status of 422")
+    window.context.route(
+        "**/api/message_groups/*",
+        lambda route: (
+            route.fulfill(
+                status=422,
+                content_type="application/problem+json",
+                json={"title": "Unprocessable", "status": 422, "errors": ["read_up_to_invalid"]},
+            )
+            if route.request.method == "PATCH"
+            else route.fallback()
+        ),
+    )
+    with window.page.expect_response(lambda response: response.request.method == "PATCH"):
+        window.open(writer)
+    window.page.clock.fast_forward("00:10")
+    with window.page.expect_response(lambda response: response.request.method == "PATCH"):
+        writer.write(reader, "And me")
+        expect(window.message("And me")).to_be_visible()
+        window.page.clock.fast_forward("00:10")
+    # Nor when what is shown is drawn anew.
+    with window.page.expect_response("**/api/message_groups?*"):
+        window.page.clock.fast_forward("01:01")
+    window.page.clock.fast_forward("00:10")
+    assert len(window.requests_to("/api/message_groups/", "PATCH")) == 2
+
+
+def test_the_keyboard_stays_where_it_is_when_a_row_moves_up(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    reader, first, second = somebody("Eda Keys"), somebody("Fia Lower"), somebody("Gil Upper")
+    first.write(reader, "The first one")
+    second.write(reader, "The second one")
+    window = open_window(reader)
+    window.row(first).focus()
+    first.write(reader, "To the top")
+    expect(window.row(first)).to_contain_text("To the top")
+    expect(window.page.get_by_role("navigation").get_by_role("link").nth(1)).to_contain_text(
+        "To the top"
+    )
+    expect(window.row(first)).to_be_focused()

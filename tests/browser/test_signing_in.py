@@ -200,3 +200,83 @@ def test_a_token_is_kept_no_wider_than_needed(
     assert tokens
     stored = window.page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
     assert not [token for token in tokens if token in stored]
+
+
+def test_who_is_not_registered_can_leave(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    """A session that belongs to nobody whom the API knows: somebody else may sign in."""
+    window, other = open_window(), somebody("Dell Other")
+    window.expect_errors("status of 403")
+    window.context.route("**/api/me", lambda route: None)  # no answer
+    window.page.goto("/")
+    with window.page.expect_request("**/api/me"):
+        window.button("Sign in as Bayko").click()
+    # A new tab has the session of the first, which does not know yet whose it is.
+    window.page = window.tab()
+    window.page.route(
+        "**/api/me",
+        lambda route: route.fulfill(
+            status=403,
+            content_type="application/problem+json",
+            json={"title": "Forbidden", "status": 403, "errors": ["user_not_registered"]},
+        ),
+    )
+    window.page.goto("/")
+    expect(window.page.get_by_role("alert")).to_contain_text("not registered")
+    window.button("Sign out").click()
+    window.page.unroute("**/api/me")
+    window.answer("**/api/me")
+    window.sign_in(other)
+
+
+def test_the_list_does_not_wait_for_who_one_is(open_window: Callable[..., Window]) -> None:
+    """Every round trip in a row is a wait for the first page."""
+    window = open_window()
+    window.context.route("**/api/me", lambda route: None)
+    window.page.goto("/")
+    with (
+        window.page.expect_request("**/api/me"),
+        window.page.expect_request("**/api/message_groups?*"),
+    ):
+        window.button("Sign in as Bayko").click()
+
+
+def test_too_many_refreshes_end_no_session(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person], cloud: RunningCloud
+) -> None:
+    """Cognito refuses when too many ask at once, which says nothing about this session."""
+    person, friend = somebody("Fern Throttled"), somebody("Moss Throttled")
+    person.write(friend, "Before the crowd")
+    window = open_window(person)
+    window.open(friend)
+    window.expect_errors("status of 400")
+    endpoint = f"{cloud.stack['EndpointUrl']}/"
+    window.context.route(
+        endpoint,
+        lambda route: route.fulfill(
+            status=400,
+            headers={"access-control-allow-origin": "*"},
+            json={"__type": "TooManyRequestsException", "message": "Rate exceeded"},
+        ),
+    )
+    with window.page.expect_response(endpoint):
+        window.page.reload()
+    expect(window.page.get_by_role("status").get_by_text("cannot be reached")).to_be_visible()
+    window.answer(endpoint)
+    expect(window.message("Before the crowd")).to_be_visible()
+
+
+def test_who_has_signed_out_leaves_no_sign_of_unread_messages(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    person, friend = somebody("Lake Leaves"), somebody("Pond Writes")
+    friend.write(person, "Unread")
+    window = open_window(person)
+    icon = window.page.locator("link[rel=icon]")
+    expect(icon).to_have_attribute("href", "/icon-unread.svg")
+    window.button("Account").click()
+    window.button("Sign out").click()
+    expect(window.page.get_by_role("heading", name="Sign in", level=1)).to_be_visible()
+    expect(window.page).to_have_title("Sign in · Cruddur Messages")
+    expect(icon).to_have_attribute("href", "/icon.svg")

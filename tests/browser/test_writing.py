@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from tests.browser.people import Person
-from tests.browser.windows import Window, until_sent
+from tests.browser.windows import PHONE, Window, until_sent
 
 SEND = "**/api/messages"
 READ = "**/api/messages/*"
@@ -259,3 +259,108 @@ def test_after_six_days_it_asks_before_it_sends_again(
     message.get_by_role("button", name="Send as new").click()
     until_sent(window, "An old one")
     assert one.messages(uuid) == ["The first one", "An old one"]
+
+
+def test_what_is_written_during_the_first_message_goes_along(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    """The first answer may take seconds; who writes on meanwhile loses nothing of it."""
+    one, other = somebody("Dora First"), somebody("Egon First")
+    window = open_window(one)
+    window.page.goto(f"/messages/new/{other.handle}")
+    window.context.route("**/api/message_groups", lambda route: None)  # no answer yet
+    with window.page.expect_request(
+        lambda request: request.method == "POST" and request.url.endswith("/api/message_groups")
+    ):
+        window.send(other, "The first of all")
+    window.composer(other).fill("And another")
+    window.answer("**/api/message_groups")
+    expect(window.page).to_have_url(re.compile(r"/messages/[0-9a-f-]{36}$"))
+    expect(window.composer(other)).to_have_value("And another")
+    window.page.reload()
+    expect(window.composer(other)).to_have_value("And another")
+
+
+def test_a_long_text_leaves_the_newest_message_in_sight(
+    open_window: Callable[..., Window], somebody: Callable[[str], Person]
+) -> None:
+    """The field grows with each line, and the messages above it make room."""
+    one, other = somebody("Falk Long"), somebody("Gerd Long")
+    for number in range(20):
+        uuid = other.write(one, f"Line {number}")["message_group_uuid"]
+    one.read(uuid)
+    window = open_window(one)
+    window.open(other)
+    expect(window.message("Line 19")).to_be_in_viewport()
+    composer = window.composer(other)
+    before = composer.bounding_box()
+    composer.press_sequentially("a")
+    for _ in range(12):
+        composer.press("Shift+Enter")
+        composer.press_sequentially("b")
+    after = composer.bounding_box()
+    assert before
+    assert after
+    assert after["height"] > 2 * before["height"]
+    expect(window.message("Line 19")).to_be_in_viewport(ratio=0.9)
+    expect(window.button("To the newest message")).to_have_count(0)
+    composer.fill("")
+    expect(window.message("Line 19")).to_be_in_viewport(ratio=0.9)
+    assert composer.bounding_box() == before
+
+
+def test_what_the_connection_is_like_hides_no_message(
+    open_window: Callable[..., Window], pair: tuple[Person, Person, str]
+) -> None:
+    one, other, _ = pair
+    window = open_window(one, viewport=PHONE)
+    window.open(other)
+    window.expect_errors("net::ERR_")
+    window.context.set_offline(True)
+    window.send(other, "Written on the train")
+    notice = window.page.get_by_role("status").get_by_text("You are offline")
+    expect(notice).to_be_visible()
+    hidden, shown = notice.bounding_box(), window.scroller(other).bounding_box()
+    assert hidden
+    assert shown
+    assert hidden["y"] + hidden["height"] <= shown["y"]
+    expect(window.message("Written on the train")).to_be_in_viewport(ratio=0.9)
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        pytest.param(
+            """for (const name of ["localStorage", "sessionStorage"])
+              Object.defineProperty(window, name, {
+                get() { throw new DOMException("Access is denied", "SecurityError"); } });
+            for (const name of ["request", "query"])
+              LockManager.prototype[name] = async () => {
+                throw new DOMException("The request was denied.", "SecurityError"); };""",
+            id="cookies are blocked",
+        ),
+        pytest.param(
+            """Storage.prototype.setItem = () => {
+              throw new DOMException("It is full", "QuotaExceededError"); };""",
+            id="the storage is full",
+        ),
+    ],
+)
+def test_a_browser_that_keeps_nothing_is_good_for_one_visit(
+    open_window: Callable[..., Window], pair: tuple[Person, Person, str], refuse: str
+) -> None:
+    """As Chromium answers when its owner blocks cookies: a page has neither storage nor locks."""
+    one, other, uuid = pair
+    window = open_window()
+    window.page.add_init_script(refuse)
+    window.sign_in(one)
+    window.open(other)
+    window.send(other, "From a cautious browser")
+    until_sent(window, "From a cautious browser")
+    window.composer(other).fill("Not finished")
+    window.page.get_by_role("link", name="New message").click()
+    window.open(other)
+    expect(window.composer(other)).to_have_value("Not finished")
+    other.write(one, "An answer")
+    expect(window.message("An answer")).to_be_visible()
+    assert one.messages(uuid) == ["The first one", "From a cautious browser", "An answer"]

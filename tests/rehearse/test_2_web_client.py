@@ -80,8 +80,8 @@ def test_every_route_is_the_page_with_its_headers(
 
 
 def test_every_file_is_there_as_what_it_is(get: Callable[[str], httpx.Response]) -> None:
-    answer = get("/app.js")
-    assert answer.content == (WEB / "app.js").read_bytes()
+    answer = get("/store.js")
+    assert answer.content == (WEB / "store.js").read_bytes()
     assert answer.headers["Content-Type"] == "text/javascript; charset=utf-8"
     assert "max-age=0" in answer.headers["Cache-Control"]
     assert answer.headers["X-Content-Type-Options"] == "nosniff"

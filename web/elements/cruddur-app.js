@@ -1,7 +1,6 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { Api } from "../api.js";
 import { Cognito } from "../cognito.js";
-import { loadConfig } from "../config.js";
 import { ApiError, SignedOutError, reason } from "../errors.js";
 import { currentRoute, navigate, startRouter } from "../router.js";
 import { Session } from "../session.js";
@@ -16,6 +15,7 @@ class CruddurApp extends View {
   #cognito;
   #why = "";
   #error = "";
+  #session = null;
   #store = null;
   /** @type {"starting" | "failed" | "signed_out" | "signed_in"} */
   #status = "starting";
@@ -32,6 +32,13 @@ class CruddurApp extends View {
         return html`<main class="notice-page">
           <p class="error" role="alert">${this.#error}</p>
           <button type="button" class="primary" @click=${this.#start}>Try again</button>
+          ${
+            this.#session
+              ? html`<button type="button" class="link" @click=${() => this.#session.signOut()}>
+                  Sign out
+                </button>`
+              : nothing
+          }
         </main>`;
       case "signed_out":
         document.title = "Sign in · Cruddur Messages";
@@ -59,7 +66,8 @@ class CruddurApp extends View {
         throw new Error("This page works at https addresses, and at localhost.");
       this.#config = await loadConfig();
       this.#cognito = new Cognito(this.#config);
-      const session = await Session.resume(this.#cognito);
+      // The one of an attempt that failed is still good.
+      const session = this.#session ?? (await Session.resume(this.#cognito));
       if (session) await this.#enter(session);
       else this.#show("signed_out");
     } catch (error) {
@@ -78,20 +86,24 @@ class CruddurApp extends View {
   };
 
   async #enter(session) {
-    const ended = () => this.#leave(session);
-    session.addEventListener("end", ended);
+    if (session !== this.#session) session.addEventListener("end", () => this.#leave(session));
+    this.#session = session;
+    const api = new Api(this.#config.api_url, session);
+    // Who this is and what they have: neither waits for the other.
+    const listed = api.messageGroups();
+    listed.catch(() => {});
     const isKnown = Boolean(session.me);
-    if (!isKnown) session.identify(await new Api(this.#config.api_url, session).me());
+    if (!isKnown) session.identify(await api.me());
     this.#why = "";
-    this.#store = new Store(this.#config, session);
+    this.#store = new Store(api, session, { hasSocket: Boolean(this.#config.socket_url) });
     this.#show("signed_in");
     if (isKnown) this.#store.refreshMe();
-    await this.#store.start();
+    await this.#store.start(listed);
   }
 
   #leave(session) {
     this.#store?.stop({ forget: session.ended === "signed_out" });
-    this.#store = null;
+    this.#store = this.#session = null;
     this.#why = session.ended;
     // The next one who signs in has other message groups; the same person comes back to the page.
     if (session.ended === "signed_out") navigate("/messages", { replace: true });
@@ -108,6 +120,13 @@ class CruddurApp extends View {
     this.#status = status;
     this.update();
   }
+}
+
+/** What the client is told about its stack: docs/web.md names each part. */
+async function loadConfig() {
+  const answer = await fetch("/config.json");
+  if (!answer.ok) throw new Error(`/config.json: ${answer.status}`);
+  return answer.json();
 }
 
 customElements.define("cruddur-app", CruddurApp);

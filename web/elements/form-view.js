@@ -41,6 +41,14 @@ export class FormView extends View {
     </form>`;
   }
 
+  /** What was typed, without the spaces around it; those of a password are part of it. */
+  get values() {
+    const typed = [...new FormData(this.querySelector("form"))];
+    return Object.fromEntries(
+      typed.map(([name, text]) => [name, name === "password" ? text : text.trim()]),
+    );
+  }
+
   /** Do something that may fail, and say so if it does. */
   async attempt(action) {
     this.#error = "";
@@ -58,7 +66,6 @@ export class FormView extends View {
   #submit(event) {
     event.preventDefault();
     if (this.#isBusy) return;
-    const values = Object.fromEntries(new FormData(event.target));
-    this.attempt(() => this.submit(values));
+    this.attempt(() => this.submit(this.values));
   }
 }

@@ -1,13 +1,20 @@
 import { html } from "../vendor/lit-html/lit-html.js";
+import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { View } from "./view.js";
+
+// Several may come at once.
+const MOST = 10;
 
 /** What screen readers say by themselves: new messages of others, those of muted groups not. */
 class MessageAnnouncer extends View {
-  #text = "";
+  #count = 0;
+  #said = [];
   #hear = ({ detail }) => {
     const group = this.store.messageGroup(detail.uuid);
     if (!group || group.muted) return;
-    this.#text = `${group.display_name}: ${detail.message.message}`;
+    this.#count += 1;
+    const text = `${group.display_name}: ${detail.message.message}`;
+    this.#said = [...this.#said.slice(1 - MOST), { key: this.#count, text }];
     this.update();
   };
 
@@ -23,7 +30,11 @@ class MessageAnnouncer extends View {
 
   template() {
     return html`<div class="announcements visually-hidden" role="log" aria-label="New messages">
-      <p>${this.#text}</p>
+      ${repeat(
+        this.#said,
+        ({ key }) => key,
+        ({ text }) => html`<p>${text}</p>`,
+      )}
     </div>`;
   }
 }

@@ -15,7 +15,6 @@ class MessageComposer extends View {
     this.#text = this.store.drafts.get(this.#key);
     super.connectedCallback();
     this.#field.value = this.#text;
-    this.#fit();
     if (HAS_ROOM.matches) this.#field.focus({ preventScroll: true });
   }
 
@@ -24,7 +23,7 @@ class MessageComposer extends View {
     const left = MAX_MESSAGE_CHARS - countChars(this.#message);
     const wrong = problem(this.#message);
     return html`<form class="composer" @submit=${this.#submit}>
-      <div class="field-and-count">
+      <div class="field-and-count" data-text=${this.#text}>
         <textarea
           rows="1"
           aria-label="Message to ${to.display_name}"
@@ -65,7 +64,6 @@ class MessageComposer extends View {
   #input({ target }) {
     this.#text = target.value;
     this.store.drafts.set(this.#key, this.#text);
-    this.#fit();
     this.draw();
   }
 
@@ -93,14 +91,7 @@ class MessageComposer extends View {
   #set(text) {
     this.#text = this.#field.value = text;
     this.store.drafts.set(this.#key, text);
-    this.#fit();
     this.draw();
-  }
-
-  #fit() {
-    const field = this.#field;
-    field.style.height = "auto";
-    field.style.height = `${field.scrollHeight}px`;
   }
 }
 

@@ -29,8 +29,10 @@ export function optionsOf(store, group) {
 /** One message group in the list. */
 class MessageGroupRow extends View {
   template() {
-    const { store, group, isOpen } = this.props;
-    const options = { label: `Options for ${group.display_name}`, items: optionsOf(store, group) };
+    // Not by the name at which an element hears of all changes: there may be a thousand rows.
+    const { actions, group, isOpen } = this.props;
+    const items = optionsOf(actions, group);
+    const options = { label: `Options for ${group.display_name}`, items };
     return html`
       <a
         class="row ${group.unread ? "unread" : ""}"

@@ -35,7 +35,7 @@ class MessageGroups extends View {
           (group) =>
             html`<li>
               <message-group-row
-                .props=${{ store, group, isOpen: group.uuid === open }}
+                .props=${{ actions: store, group, isOpen: group.uuid === open }}
               ></message-group-row>
             </li>`,
         )}
@@ -61,12 +61,17 @@ class MessageGroups extends View {
   }
 
   draw() {
+    const focused = this.contains(document.activeElement) && document.activeElement;
     super.draw();
+    // What is moved up in the list loses the focus by that.
+    if (focused && focused !== document.activeElement) focused.focus({ preventScroll: true });
     this.#loadMore();
   }
 
   #loadMore() {
     const { scrollHeight, scrollTop, clientHeight } = this.querySelector(".groups");
+    // On a phone it is not there while something else is shown.
+    if (!clientHeight) return;
     if (scrollHeight - scrollTop - clientHeight < NEAR_THE_END) this.store.loadMoreGroups();
   }
 }

@@ -152,9 +152,24 @@ class MessageList extends View {
     const scroller = this.#scroller;
     if (!scroller || this.#isFollowing) return null;
     const { top } = scroller.getBoundingClientRect();
-    const lines = scroller.querySelectorAll("li[data-message-uuid]");
-    const line = [...lines].find((one) => one.getBoundingClientRect().bottom > top);
+    const line = this.#lines[this.#countAbove(top)];
     return line && { line, top: line.getBoundingClientRect().top };
+  }
+
+  get #lines() {
+    return this.querySelectorAll("li[data-message-uuid]");
+  }
+
+  /** How many messages end at or above a height of the window: found by halves, of thousands. */
+  #countAbove(height) {
+    const lines = this.#lines;
+    let [low, high] = [0, lines.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (lines[middle].getBoundingClientRect().bottom <= height) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   #place(anchor) {
@@ -230,8 +245,8 @@ class MessageList extends View {
     if (document.hidden || !group?.uuid || messages?.status !== "ready") return;
     if (store.open !== group.uuid) return;
     const end = this.#scroller.getBoundingClientRect().bottom + 1;
-    const lines = [...this.querySelectorAll("li[data-state]:not(.own)")];
-    const line = lines.findLast((one) => one.getBoundingClientRect().bottom <= end);
+    const lines = [...this.#lines].slice(0, this.#countAbove(end));
+    const line = lines.findLast((one) => one.dataset.state === "received");
     if (!line) return;
     store.read(group.uuid, { uuid: line.dataset.messageUuid, created_at: line.dataset.createdAt });
   }

@@ -2,12 +2,16 @@ import { html, nothing } from "../vendor/lit-html/lit-html.js";
 import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { mark } from "./icons.js";
 import { View } from "./view.js";
-import "./connection-notice.js";
 import "./find-person.js";
 import "./message-announcer.js";
 import "./message-group.js";
 import "./message-groups.js";
 import "./new-message-group.js";
+
+const TROUBLE = {
+  offline: "You are offline. What you write is sent later.",
+  unreachable: "The service cannot be reached. Trying again…",
+};
 
 /** The list and what is open in it: side by side, or one at a time where there is no room. */
 class MessagesPage extends View {
@@ -17,18 +21,26 @@ class MessagesPage extends View {
   template() {
     const { store, route } = this.props;
     store.open = route.page === "message_group" ? route.uuid : "";
-    this.#tellUnread(store.unreadCount);
+    const count = store.unreadCount;
+    const title = this.#title();
+    document.title = count ? `(${count}) ${title}` : title;
+    this.#tellUnread(count);
     return html`
       <a class="skip" href="#main" @click=${this.#skip}>Skip to the messages</a>
+      <p class="trouble" role="status">${TROUBLE[store.trouble] ?? nothing}</p>
       <div class="columns" data-page=${route.page}>
         <nav class="side" aria-label="Message groups">
           <message-groups .props=${{ store, open: store.open }}></message-groups>
         </nav>
         <main class="main" id="main" tabindex="-1">${this.#main(store, route)}</main>
       </div>
-      <connection-notice .props=${{ store }}></connection-notice>
       <message-announcer .props=${{ store }}></message-announcer>
     `;
+  }
+
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#tellUnread(0);
   }
 
   draw() {
@@ -72,18 +84,20 @@ class MessagesPage extends View {
           <p><a class="button" href="/messages">To your messages</a></p>
         </div>`;
       default:
-        return store.messageGroups.length
-          ? html`<div class="empty">
-              ${mark}
-              <p>Choose whom to read, or write to someone new.</p>
-            </div>`
-          : nothing;
+        return html`<div class="empty">
+          ${mark}
+          <p>
+            ${
+              store.messageGroups.length
+                ? "Choose whom to read, or write to someone new."
+                : "Your messages are shown here."
+            }
+          </p>
+        </div>`;
     }
   }
 
   #tellUnread(count) {
-    const name = this.#title();
-    document.title = count ? `(${count}) ${name}` : name;
     const icon = count ? "/icon-unread.svg" : "/icon.svg";
     if (this.#icon.getAttribute("href") !== icon) this.#icon.setAttribute("href", icon);
     navigator.setAppBadge?.(count).catch(() => {});

@@ -14,7 +14,7 @@ class NewMessageGroup extends View {
   #problem = "";
   #look = () => {
     const group = this.#person && this.store.messageGroupWith(this.#person.handle);
-    if (group) this.#open(group.uuid);
+    if (group) this.#open(group);
   };
 
   connectedCallback() {
@@ -73,20 +73,25 @@ class NewMessageGroup extends View {
     if (this.#problem) return;
     const known = store.messageGroupWith(handle);
     if (known) {
-      this.#open(known.uuid);
+      this.#open(known);
       return;
     }
     try {
       const { handle: exact, display_name } = await store.api.user(handle);
       this.#person = { handle: exact, display_name };
+      // The list may have come before.
+      this.#look();
     } catch (error) {
       this.#problem = error instanceof ApiError && error.status === 404 ? "nobody" : "failed";
     }
     this.update();
   }
 
-  #open(uuid) {
-    if (this.isConnected) navigate(`/messages/${uuid}`, { replace: true });
+  #open({ uuid, handle }) {
+    if (!this.isConnected) return;
+    // What was written meanwhile goes along.
+    this.store.drafts.move(`@${handle}`, uuid);
+    navigate(`/messages/${uuid}`, { replace: true });
   }
 }
 

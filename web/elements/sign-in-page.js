@@ -1,14 +1,11 @@
 import { html, nothing } from "../vendor/lit-html/lit-html.js";
+import { repeat } from "../vendor/lit-html/directives/repeat.js";
 import { PasswordRequiredError } from "../cognito.js";
 import { reason } from "../errors.js";
 import { mark } from "./icons.js";
 import { View } from "./view.js";
-import "./confirm-form.js";
-import "./forgotten-form.js";
-import "./new-password-form.js";
+import "./account-form.js";
 import "./person-avatar.js";
-import "./sign-in-form.js";
-import "./sign-up-form.js";
 
 /** All that is there for who is not signed in: `signedIn` is called with what Cognito gave. */
 class SignInPage extends View {
@@ -19,11 +16,14 @@ class SignInPage extends View {
 
   template() {
     const { config, why } = this.props;
-    const shared = {
+    const props = {
       ...this.#known,
+      step: this.#step,
       cognito: this.props.cognito,
       signedIn: this.props.signedIn,
       isLocal: config.people.length > 0,
+      // Where people are offered with one click, nobody has to type.
+      takesFocus: this.#step !== "sign_in" || !config.people.length,
       go: this.#go,
       signIn: this.#signIn,
     };
@@ -36,27 +36,13 @@ class SignInPage extends View {
             ? html`<p class="note" role="status">Your session has ended. Sign in again.</p>`
             : nothing
         }
-        ${this.#form(shared)}
+        ${repeat(
+          [this.#step],
+          (step) => step,
+          () => html`<account-form .props=${props}></account-form>`,
+        )}
       </div>
     </main>`;
-  }
-
-  #form(props) {
-    switch (this.#step) {
-      case "sign_up":
-        return html`<sign-up-form .props=${props}></sign-up-form>`;
-      case "confirm":
-        return html`<confirm-form .props=${props}></confirm-form>`;
-      case "forgotten":
-        return html`<forgotten-form .props=${props}></forgotten-form>`;
-      case "new_password":
-        return html`<new-password-form .props=${props}></new-password-form>`;
-      default:
-        // Where people are offered with one click, nobody has to type.
-        return html`<sign-in-form
-          .props=${{ ...props, takesFocus: !props.isLocal }}
-        ></sign-in-form>`;
-    }
   }
 
   #people(people) {
@@ -95,7 +81,7 @@ class SignInPage extends View {
       await signedIn(await cognito.signIn(email, password));
     } catch (error) {
       if (!(error instanceof PasswordRequiredError)) throw error;
-      this.#go("new_password", { email, invited: error });
+      this.#go("invited", { email, invited: error });
     }
   };
 
