@@ -520,6 +520,8 @@ POISON = {
     "no uuid": lambda record: record["dynamodb"]["NewImage"].pop("message_uuid"),
     "an image that is a list": lambda record: record["dynamodb"].update(NewImage=[]),
     "a value without a type": lambda record: record["dynamodb"]["NewImage"].update(message="x"),
+    "a number that is none": lambda record: record["dynamodb"]["NewImage"].update(n={"N": "x"}),
+    "bytes that are none": lambda record: record["dynamodb"]["NewImage"].update(b={"B": "x"}),
     "a type that is none": lambda record: record["dynamodb"]["NewImage"].update(message={"Z": "x"}),
 }
 

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 from messaging.entities import Item
+from messaging.errors import UnreadableItemError
 
 
 def to_dynamodb(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,8 +18,17 @@ def to_dynamodb(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def from_dynamodb(item: Mapping[str, Any]) -> Item:
-    """Return an item, or the image in a stream record, with Python's types for DynamoDB's."""
-    return {name: _untyped(value) for name, value in item.items()}
+    """Return an item, or the image in a stream record, with Python's types for DynamoDB's.
+
+    Raises
+    ------
+    UnreadableItemError
+        It is something else, which only somebody who makes up a record can give.
+    """
+    try:
+        return {name: _untyped(value) for name, value in item.items()}
+    except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        raise UnreadableItemError("no item of DynamoDB's") from error
 
 
 # Nearly everything in an item is a string, and the rest of what requests read and write are lists

@@ -176,5 +176,5 @@ def _row(image: Any) -> MessageGroupRow | None:
     """Return the message group row in an image, if it is one that the API could show."""
     try:
         return MessageGroupRow.from_item(from_dynamodb(image))
-    except (UnreadableItemError, TypeError, AttributeError):
+    except UnreadableItemError:
         return None

@@ -128,7 +128,7 @@ class StreamProcessor:
                 continue
             try:
                 message = Message.from_item(from_dynamodb(record["dynamodb"]["NewImage"]))
-            except (UnreadableItemError, KeyError, TypeError, AttributeError) as error:
+            except (UnreadableItemError, KeyError) as error:
                 self._park(record, report, reason=f"unreadable: {error}")
                 continue
             group = groups.setdefault(message.message_group_uuid, _Group(first=record, messages=[]))
@@ -186,7 +186,7 @@ class StreamProcessor:
             self._park(group.first, report, reason=group.unreadable)
 
     def _park(self, record: Record, report: Report, *, reason: str) -> None:
-        """Write `record` as a FAILED item; if it comes again, under the same key."""
+        """Write `record` as a FAILED item: again under the same key, if its own has a time."""
         now, reason = self._clock(), reason[:REASON_CHARACTERS]
         sequence_number = _sequence_number(record)
         record_keys = from_dynamodb(record["dynamodb"]["Keys"])
