@@ -231,6 +231,11 @@ def test_what_never_succeeds_is_said_in_the_end() -> None:
         lost.client(attempts=2).get_me()
 
 
+def test_a_client_that_may_send_nothing_is_refused() -> None:
+    with pytest.raises(ValueError, match="once at least"):
+        Api().client(attempts=0)
+
+
 def test_a_token_can_be_made_for_each_request() -> None:
     tokens = iter(["one", "two"])
     api = Api(httpx.Response(500), SENT)

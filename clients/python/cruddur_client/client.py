@@ -95,6 +95,8 @@ class Client:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
+        if attempts < 1:
+            raise ValueError("A request is sent once at least.")
         self._api = api if callable(api) else lambda: api
         self._token = token if callable(token) else lambda: token
         self._attempts = attempts
