@@ -6,6 +6,7 @@ but the name stands in the Host header. Only the standard library: the AWS engin
 """
 
 import ipaddress
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
@@ -14,6 +15,8 @@ __all__ = ["Door", "is_engines_own"]
 
 _HTTP = 80
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+# Nothing else: what comes in may stand in an answer, and there in a policy or in JSON.
+_HOST = re.compile(r"([\w.-]+|\[[\w:.%]+\])(?::\d*)?", re.ASCII)
 # No public name server has names that end so; those without a dot are of the local network, too.
 _PRIVATE = (".localhost", ".local", ".internal")
 
@@ -27,7 +30,8 @@ class Door:
 
     def refusal(self, host: str | None, origin: str | None) -> str | None:
         """Why a request with these two headers stays outside; None when it may come in."""
-        name = _name_in(f"//{host}") if host else None
+        found = _HOST.fullmatch(host or "")
+        name = found[1].strip("[]").lower() if found else None
         if name is None or not _is_private(name):
             return "The Host header is no name of this machine: use its address or localhost."
         if origin is None or {origin, "*"}.intersection(self.origins):

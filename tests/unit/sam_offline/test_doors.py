@@ -24,7 +24,9 @@ def test_programs_come_in_by_any_name_of_this_machine(host: str) -> None:
     [
         *(None, "", "evil.example", "evil.example:4566", "127.0.0.1.evil.example"),
         *("localhost.evil.example:4566", "[::1", "localhost@evil.example"),
-        *("evil.example#localhost", "evil.example/localhost"),
+        *("evil.example#localhost", "evil.example/localhost", "evil.example\\.local"),
+        *("user@localhost", "localhost:x", "localhost:1:2", "[::1]x", "[]", "evil。example"),
+        *('a".local', "a;b.local", "a b.local", "a%00.local", "a,b.local", "\x1b.local"),
     ],
 )
 def test_a_strangers_name_for_this_machine_stays_outside(host: str | None) -> None:
