@@ -174,5 +174,10 @@ class _Sockets(WebSocketsSansIOProtocol):
 
 
 def _is_ours_to_mend(record: logging.LogRecord) -> bool:
-    """Leave out what uvicorn logs as errors when a WebSocket is refused, or sends no UTF-8."""
+    """Leave out what uvicorn logs as errors, and is none.
+
+    A WebSocket was refused or sends no UTF-8, or a stop has cut off what was under way.
+    """
+    if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
+        return False
     return not record.msg.startswith(("ASGI callable returned without", "Invalid UTF-8"))

@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -22,9 +23,13 @@ HANDSHAKE = {
 
 
 class Server(HttpServer):
-    """Answers with the length of the body, and refuses WebSockets."""
+    """Answers with the length of the body, and refuses WebSockets.
+
+    With the body "wait" it sets `waits`, and waits until `goes_on` is set.
+    """
 
     def __init__(self) -> None:
+        self.waits, self.goes_on = threading.Event(), threading.Event()
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
         door = Door(page_port=self.address[1])
@@ -36,8 +41,10 @@ class Server(HttpServer):
             client.sendall(request.encode())
             return b"".join(iter(lambda: client.recv(65536), b"")).decode()
 
-    @staticmethod
-    def _length(_request: Request, body: bytes) -> Response:
+    def _length(self, _request: Request, body: bytes) -> Response:
+        if body == b"wait":
+            self.waits.set()
+            self.goes_on.wait()
         return Response(str(len(body)))
 
     @staticmethod
@@ -67,6 +74,18 @@ def test_who_leaves_in_the_middle_of_a_body_leaves_no_trace(
     assert server.told(request("POST /", headers, "x" * 100)).endswith("100")
     server.stop()  # it waits for what is under way
     assert [record for record in caplog.records if record.levelno > logging.WARNING] == []
+
+
+def test_a_stop_that_cuts_off_a_request_leaves_no_traceback(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Host": "localhost", "Content-Length": "4"}
+    with socket.create_connection(server.address) as client:
+        client.sendall(request("POST /", headers, "wait").encode())
+        server.waits.wait()
+        server.stop()
+    server.goes_on.set()
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 @pytest.mark.parametrize(
