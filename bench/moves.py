@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any
 
 from bench.engine import Engine, Meter, engine
 from bench.figures import Spread, table
@@ -21,7 +21,7 @@ from bench.write_units import user
 from messaging import message_groups
 from messaging.message_groups import SendRequest
 from messaging.stream import StreamProcessor
-from sam_offline.functions import Functions, Result
+from sam_offline.functions import Result
 from sam_offline.streams import StreamReader
 
 BATCHES = (1, 3, 10, 100)
@@ -138,18 +138,17 @@ def quiet_lag(running: Engine, window: int) -> Lag:
     moved = threading.Semaphore(0)
     invocations = 0
 
-    class Worker:
-        def invoke(self, _: str, event: dict[str, Any]) -> Result:
-            nonlocal invocations
-            invocations += 1
-            report = processor.process(event["Records"])
-            for _lag in report.lags_ms:
-                moved.release()
-            return Result(payload={"batchItemFailures": []})
+    def process(_: str, event: dict[str, Any]) -> Result:
+        nonlocal invocations
+        invocations += 1
+        report = processor.process(event["Records"])
+        for _lag in report.lags_ms:
+            moved.release()
+        return Result(payload={"batchItemFailures": []})
 
     reader = StreamReader(
         replace(running.mapping, window_seconds=window),
-        functions=cast(Functions, Worker()),
+        invoke=process,
         streams=running.client("dynamodbstreams"),
         sqs=running.client("sqs"),
     )

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from random import Random
-from typing import Any, cast
+from typing import Any
 
 from bench.engine import Engine, Meter, engine
 from bench.write_units import user
@@ -26,7 +26,7 @@ from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest, Repository
 from messaging.stream import Report, StreamProcessor
 from runtime.user import User
-from sam_offline.functions import Functions, Result
+from sam_offline.functions import Result
 from sam_offline.streams import StreamReader
 
 DRAIN_SECONDS = 120.0
@@ -73,7 +73,7 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
     worker = Worker(processor=StreamProcessor(mover))
     reader = StreamReader(
         running.mapping,
-        functions=cast(Functions, worker),
+        invoke=worker.invoke,
         streams=running.client("dynamodbstreams"),
         sqs=running.client("sqs"),
     )

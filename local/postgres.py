@@ -18,7 +18,7 @@ from administration import database_users
 from commands.postgresql import programs_folder
 from sam_offline.containers import HOST
 from sam_offline.errors import OfflineError
-from sam_offline.processes import Engine, guarded
+from sam_offline.processes import ChildProcess, guarded
 from sam_offline.state import StateFolder
 
 __all__ = ["Postgres", "end_leftover"]
@@ -42,7 +42,7 @@ host all all all scram-sha-256
 """
 
 
-class Postgres(Engine):
+class Postgres(ChildProcess):
     """Listens on 127.0.0.1 and trusts everyone there; `url` leads to the project's database.
 
     For containers it also listens at `bridge`, which more than this machine can reach: there

@@ -1,6 +1,6 @@
-"""A SAM template runs on one machine, from source, without Docker and without an account.
+"""Runs the application of a SAM template on one machine, without Docker and without an account.
 
-`Offline` starts it, in a test or a script; `python -m sam_offline` does so from a terminal.
+`Offline` starts it in a test or a script, `python -m sam_offline` from a terminal.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,9 @@ __all__ = ["Offline", "OfflineError"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for when it is asked for.
+    """Import `Offline` only when it is used.
 
-    The AWS engine's Python imports from here, too, and has none of what `Offline` needs.
+    The AWS engine's Python imports this package, too, and has no package that `Offline` needs.
     """
     if name != "Offline":
         raise AttributeError(name)

@@ -3,7 +3,7 @@
 import signal
 
 if __name__ == "__main__":
-    # Until `main` there is nothing to stop in order: Ctrl-C just ends it, without a traceback.
+    # Until `main` runs there is nothing to stop, so that Ctrl-C may end the process at once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Read the arguments and run; the exit status."""
+    """Read the arguments and run; return the exit status."""
     arguments = _arguments()
     return run_until_stopped(lambda parts: arguments.run(arguments, parts))
 
@@ -78,7 +78,7 @@ def _invoke(arguments: argparse.Namespace, parts: ExitStack) -> None:
     except (OSError, ValueError) as error:
         raise OfflineError(f"{arguments.event} is no event: {error}") from error
     with os.fdopen(os.dup(1), "w") as answer:
-        os.dup2(2, 1)  # what is said goes to standard error: standard output is for the answer
+        os.dup2(2, 1)  # `say` writes to standard error now: standard output is for the answer
         result = _created(arguments, parts).invoke(arguments.function, event)
         print(json.dumps(result), file=answer)
 

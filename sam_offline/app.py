@@ -1,7 +1,7 @@
-"""The application of a template, from its start to its end.
+"""Runs the application of a template, from its start to its end.
 
 `with Offline("template.yaml") as app:` starts all of it. A program that has to do something in
-between, such as filling a database, calls `create` and `open` one after the other.
+between, such as filling a database, calls `create` and then `open`.
 """
 
 import os
@@ -16,11 +16,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from sam_offline.access import AccessPolicy
 from sam_offline.authorizer import JwtAuthorizer, fetch_keys
 from sam_offline.aws_endpoint import AwsEndpoint, Triggers
 from sam_offline.console import say
 from sam_offline.containers import HOST, listen_at
-from sam_offline.doors import Door
 from sam_offline.errors import OfflineError
 from sam_offline.everywhere import named_as_asked
 from sam_offline.functions import Functions, Runtime
@@ -28,9 +28,10 @@ from sam_offline.http_api import HttpApi
 from sam_offline.ministack import CREDENTIALS, Ministack, client
 from sam_offline.processes import bind
 from sam_offline.server import Handler, HttpServer
-from sam_offline.stack import Stack, bring_up, make_table
+from sam_offline.stack import Stack, bring_up
 from sam_offline.state import StateFolder
 from sam_offline.streams import StreamReader
+from sam_offline.tables import make_table
 from sam_offline.template import translate
 from sam_offline.web_socket_api import WebSocketApi
 
@@ -40,8 +41,8 @@ _DRAIN_SECONDS = 3.0
 _ENGINE_SECONDS = 75.0
 # The gateway's own limit for an integration.
 _API_SECONDS = 30.0
-# How the address of a queue begins: with the port that the engine had when it made the queue.
-_OF_ENGINE = re.compile(r"http://localhost:\d+/(?=\d{12}/)")
+# The beginning of a queue's address, which has the port of the engine that made the queue.
+_ENGINE_URL = re.compile(r"http://localhost:\d+/(?=\d{12}/)")
 
 
 class Offline:
@@ -52,23 +53,27 @@ class Offline:
     parameters
         Values of the template's parameters, before their defaults.
     state
-        A folder that was acquired; without one, everything is in a folder that ends with this.
+        A folder that was acquired. Without one, a temporary folder is used.
     engine
-        One that its owner has started and will stop, so that it starts while this is imported.
+        An engine that the caller has started and will stop. It can start while this module is
+        imported, which takes as long.
     api, host, port
-        Whether and where the HTTP API is served; a port of 0 takes any free one. Without it,
-        containers may come in, with any credentials.
+        Whether and where the HTTP API is served; a port of 0 takes any free one. Without the API,
+        containers may use the address of AWS, with any credentials.
     aws_host, aws_port, bridge
-        Where boto3 finds DynamoDB, its streams, Cognito and SQS; `bridge` is another address
-        for that, the one by which containers come in.
+        Where boto3 finds DynamoDB, its streams, Cognito and SQS. `bridge` is a second address for
+        it, which containers can reach.
     tools
-        A folder with `ministack`, the engine's Python environment, and where they are needed
-        `runtime`, the functions' environment, and `layers`, the packages of each layer.
+        A folder with `ministack`, the engine's Python environment. It may have `runtime`, the
+        functions' environment, and `layers`, the packages of each layer.
     variables
-        Environment variables of every function, before the template's.
-    concurrency, metrics, debug_port
-        How many calls of one function run at a time; whether lines of metrics are shown; where
-        `breakpoint()` in a function waits for a terminal.
+        Environment variables of every function; they replace the template's.
+    concurrency
+        How many calls of one function run at a time.
+    metrics
+        Whether lines of metrics in the functions' logs are shown.
+    debug_port
+        Where `breakpoint()` in a function waits for a terminal.
     """
 
     def __init__(
@@ -111,14 +116,14 @@ class Offline:
             python=python if python.exists() else Path(sys.executable),
             packages=tools / "layers",
             region=region,
-            # Past our own address: one hop less.
+            # Directly: functions need nothing of what `AwsEndpoint` adds.
             variables={"AWS_ENDPOINT_URL": self.engine.url, **(variables or {})},
             concurrency=concurrency,
             metrics=metrics,
             debug_port=debug_port,
         )
         self._readers: list[StreamReader] = []
-        # What the template comes to, once that is made.
+        # Set by `create`.
         self.stack: Stack
         self._functions: Functions
 
@@ -151,16 +156,16 @@ class Offline:
         endpoint = AwsEndpoint(self.engine.url, triggers, sign_for=sign_for)
         self._parts.callback(endpoint.close)
         listeners = [self._aws_listener, *listen_at(self._bridge, self._aws_listener)]
-        door = Door(page_port=_port(self._api_listener) if self._api_listener else None)
-        self._serve(endpoint.answer, *listeners, door=door, limit=_ENGINE_SECONDS)
+        policy = AccessPolicy(page_port=_port(self._api_listener) if self._api_listener else None)
+        self._serve(endpoint.answer, *listeners, access=policy, limit=_ENGINE_SECONDS)
         say("local: what the template describes is ready")
 
     def open(self, *, otherwise: Handler | None = None) -> None:
-        """Deliver the streams, and serve the APIs; what these have not is for `otherwise`."""
+        """Deliver the streams and serve the APIs; `otherwise` answers requests without a route."""
         self._readers = [
             StreamReader(
                 replace(mapping, stream_arn=self._present_stream(mapping.stream_arn)),
-                functions=self._functions,
+                invoke=self._functions.invoke,
                 streams=self.engine.client("dynamodbstreams"),
                 sqs=self.engine.client("sqs"),
             )
@@ -187,7 +192,9 @@ class Offline:
         self._serve(
             named_as_asked(api.answer, self.url, self.aws_url),
             self._api_listener,
-            door=Door(origins=cors.get("allowOrigins", ()), page_port=_port(self._api_listener)),
+            access=AccessPolicy(
+                origins=cors.get("allowOrigins", ()), page_port=_port(self._api_listener)
+            ),
             limit=None if self._runtime.debug_port else _API_SECONDS,
             log=lambda line: say(f"api | {line}"),
             sockets=sockets.serve if sockets else None,
@@ -199,16 +206,16 @@ class Offline:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The template's outputs; the address of a queue is one at `aws_url`."""
+        """The template's outputs; addresses of queues begin with `aws_url`."""
         own = f"{self.aws_url}/"
-        return {name: _OF_ENGINE.sub(own, text) for name, text in self.stack.outputs().items()}
+        return {name: _ENGINE_URL.sub(own, text) for name, text in self.stack.outputs().items()}
 
     def client(self, service: Any) -> Any:
-        """Return a boto3 client, whose calls of Cognito fire the pool's triggers."""
+        """Return a boto3 client; its calls to Cognito fire the user pool's triggers."""
         return client(service, self.aws_url, self.region)
 
     def invoke(self, function: str, event: Any = None) -> Any:
-        """Call a function by its logical id; what it returned, OfflineError if it failed."""
+        """Call a function by its logical id and return its answer; OfflineError if it failed."""
         if function not in self.stack.functions():
             raise OfflineError(f"The template has no function {function}.")
         result = self._functions.invoke(function, event)
@@ -218,13 +225,13 @@ class Offline:
         return result.payload
 
     def drain(self, seconds: float = 60.0) -> None:
-        """Return when every record that is in a stream was delivered; OfflineError if not so."""
+        """Wait until the streams are delivered; OfflineError if that takes too long."""
         deadline = time.monotonic() + seconds
         if not all(r.drain(max(0.1, deadline - time.monotonic())) for r in self._readers):
             raise OfflineError(f"The streams were not delivered within {seconds:g} seconds.")
 
     def check(self) -> None:
-        """Raise OfflineError when this cannot go on."""
+        """Raise OfflineError if the application cannot go on."""
         if not self.state.is_there:
             raise OfflineError(f"{self.state.path} was removed while it was in use: start again.")
         self.engine.check()
@@ -246,10 +253,10 @@ class Offline:
         )
 
     def publish_environments(self, **variables: str) -> None:
-        """Write sam-env.json for `sam local --env-vars`: whole environments, `variables` in them.
+        """Write sam-env.json for `sam local --env-vars`, with all variables of each function.
 
-        `sam` resolves less of the template than this program does. For nobody else's eyes: there
-        may be a password in it.
+        `sam` resolves less of the template than this program does. Values in `variables` replace
+        the template's. Only the user can read the file, since it may have a password.
         """
         here = {"AWS_ENDPOINT_URL": f"http://{HOST}:{_port(self._aws_listener)}", **variables}
         environments = {
@@ -259,7 +266,7 @@ class Offline:
         self.state.publish("sam-env.json", environments, mode=0o600)
 
     def _present_stream(self, stream_arn: str) -> str:
-        """The stream of a table that may have been made anew since the stack was."""
+        """Return the present stream of a table, which may have been made again since the stack."""
         name = stream_arn.split("/")[1]
         table = self.engine.client("dynamodb").describe_table(TableName=name)["Table"]
         return str(table["LatestStreamArn"])

@@ -1,6 +1,6 @@
-"""The API's JWT authorizer: checks a token against the pool's keys as the gateway does.
+"""The API's JWT authorizer: checks a token with the user pool's keys, as the gateway does.
 
-Access tokens and id tokens pass alike; refusing the latter is the application's business.
+It accepts access tokens and id tokens, as the gateway does; the application may refuse the latter.
 """
 
 import json
@@ -20,8 +20,10 @@ class UnauthorizedError(Exception):
 
 
 class JwtAuthorizer:
-    """`keys` are those of the issuer, by their ids. Whoever names another one is refused at once:
-    the engine keeps a pool's keys for as long as it has the pool, and nobody waits for it here.
+    """Verifies tokens with the issuer's `keys`, by their ids.
+
+    A token with another key's id is refused without asking the issuer again, since the engine never
+    changes the keys of a pool.
     """
 
     def __init__(self, settings: Authorizer, keys: Mapping[str, jwt.PyJWK]) -> None:
@@ -30,7 +32,7 @@ class JwtAuthorizer:
         self._keys = keys
 
     def claims(self, header: str | None) -> dict[str, Any]:
-        """The verified claims of the token in a header value, with or without "Bearer ".
+        """Return the verified claims of the token in a header, with or without "Bearer ".
 
         Raise UnauthorizedError for all but an RS256 token of this issuer for this audience that
         is valid now. Tokens without `aud` name their client in `client_id`.
@@ -64,7 +66,7 @@ def fetch_keys(engine_url: str, issuer: str) -> dict[str, jwt.PyJWK]:
 
 
 def claims_as_strings(claims: dict[str, Any]) -> dict[str, str]:
-    """Claims as the gateway puts them into an event: every value a string, lists in brackets."""
+    """Return claims as the gateway has them in events: strings only, and lists in brackets."""
 
     def text(value: Any) -> str:
         if isinstance(value, list):

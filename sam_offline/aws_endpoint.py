@@ -1,6 +1,6 @@
-"""The address that clients use for AWS: passes every call on and plays the pool's triggers.
+"""The address of AWS for clients: passes every call on, and calls the user pool's triggers.
 
-The engine behind it fires no triggers itself.
+The engine behind it calls no triggers itself.
 """
 
 import json
@@ -20,8 +20,8 @@ from botocore.validate import ParamValidator
 from starlette.requests import Request
 from starlette.responses import Response
 
+from sam_offline.access import is_engine_path
 from sam_offline.console import say
-from sam_offline.doors import is_engines_own
 from sam_offline.functions import Functions
 from sam_offline.ministack import CREDENTIALS
 from sam_offline.server import message
@@ -32,25 +32,25 @@ if TYPE_CHECKING:
 
 __all__ = ["AwsEndpoint", "Triggers"]
 
-# Headers that belong to one connection, and what httpx undoes or sets anew.
+# Headers that belong to one connection, and those that httpx decodes or sets itself.
 _PER_CONNECTION = {
     *("connection", "content-encoding", "content-length", "date", "keep-alive", "server"),
     *("te", "trailer", "transfer-encoding", "upgrade"),
 }
 _COGNITO = "AWSCognitoIdentityProviderService"
-# Calls after which the pool sends a message, whose text the terminal then shows.
+# Calls after which the pool sends an e-mail, which the terminal shows.
 _SENDS_MAIL = {
     *("AdminCreateUser", "AdminResetUserPassword", "ForgotPassword", "ResendConfirmationCode"),
     *("SignUp", "GetUserAttributeVerificationCode", "UpdateUserAttributes"),
 }
-# Calls that fire a trigger before they are made: when it fails, they are not.
+# The triggers of calls that are not made when the trigger fails.
 _BEFORE = {"SignUp": "PreSignUp_SignUp", "AdminCreateUser": "PreSignUp_AdminCreateUser"}
-# Calls that fire one when they have succeeded: its failure is reported, and nobody gets tokens.
+# The triggers that follow a successful call. When one fails, the caller gets its error, no tokens.
 _AFTER = {
     "ConfirmSignUp": "PostConfirmation_ConfirmSignUp",
     "AdminConfirmSignUp": "PostConfirmation_ConfirmSignUp",
     "ConfirmForgotPassword": "PostConfirmation_ConfirmForgotPassword",
-    # These may end in tokens: for a password, or for the answer to what the pool asked then.
+    # A sign-in: by a password, or by the answer to a challenge of the pool.
     "InitiateAuth": "PostAuthentication_Authentication",
     "AdminInitiateAuth": "PostAuthentication_Authentication",
     "RespondToAuthChallenge": "PostAuthentication_Authentication",
@@ -61,7 +61,7 @@ _TRIGGER_SECONDS = 5.0
 
 
 class _RefusedError(Exception):
-    """What Cognito says to the caller when it refuses a call."""
+    """Cognito refuses a call; `answer` is what the caller gets."""
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(text)
@@ -74,7 +74,7 @@ class _RefusedError(Exception):
 
 
 class Triggers:
-    """The functions of the user pool's triggers, called with Cognito's events."""
+    """Calls the functions of the user pool's triggers, with Cognito's events."""
 
     def __init__(
         self, stack: Stack, functions: Functions, cognito: "CognitoIdentityProviderClient"
@@ -89,7 +89,7 @@ class Triggers:
     def around(
         self, action: str, data: dict[str, Any], forward: Callable[[], Response]
     ) -> Response:
-        """Make a call of Cognito with the triggers that belong to it, before or after."""
+        """Make a call of Cognito, with its triggers before and after it."""
         _require_well_formed(self._cognito.meta.service_model, action, data)
         if not {self._pool_id, self._client_id} & {data.get("UserPoolId"), data.get("ClientId")}:
             return forward()
@@ -101,7 +101,7 @@ class Triggers:
         return answer
 
     def _before(self, source: str, data: dict[str, Any]) -> None:
-        """`userName` is a uuid as in the cloud, yet not the one that the engine then makes."""
+        # `userName` is a uuid, as on AWS, but not the one that the engine then makes.
         # People sign up by e-mail address; Cognito makes it an attribute.
         attributes = {"email": data.get("Username", "")} | _pairs(data.get("UserAttributes", []))
         request = {
@@ -116,13 +116,13 @@ class Triggers:
         name = data.get("Username", "")
         if source == "PostAuthentication_Authentication":
             given = data.get("AuthParameters") or data.get("ChallengeResponses") or {}
-            # Tokens that a refresh token is given for are no sign-in.
+            # Without a name tokens are only refreshed; without tokens a challenge comes first.
             if "USERNAME" not in given or not answer.get("AuthenticationResult"):
                 return
             name = given["USERNAME"]
             request["newDeviceUsed"] = False
         if source == "PostConfirmation_ConfirmSignUp" and "ConfirmationCode" in data:
-            # A code that came by e-mail proves the address; the engine does not note it.
+            # The code from an e-mail verifies the address. The engine leaves it unverified.
             self._cognito.admin_update_user_attributes(
                 UserPoolId=self._pool_id,
                 Username=name,
@@ -173,9 +173,9 @@ class Triggers:
 class AwsEndpoint:
     """Passes calls on to the engine.
 
-    With `sign_for` a region, whatever is signed is signed anew, with the local keys and for that
-    region: `sam local` gives containers the developer's own keys and region, or made-up ones, and
-    nothing that the template or a file says changes that.
+    With `sign_for`, signed calls are signed again, with the local keys and for this region: `sam
+    local` gives containers the developer's own keys and region, or invented ones, and no setting
+    changes that.
     """
 
     def __init__(self, engine_url: str, triggers: Triggers, *, sign_for: str | None = None) -> None:
@@ -190,13 +190,13 @@ class AwsEndpoint:
         self._shown: set[str] = set()
 
     def answer(self, request: Request, body: bytes) -> Response:
-        """Answer one call; of a page, which the server let in, Cognito's only."""
+        """Answer one call; web pages may call Cognito only."""
         service, _, action = request.headers.get("x-amz-target", "").partition(".")
         origin = request.headers.get("origin")
-        # What headers the page will send stands in its question; what it asks for does not.
+        # A preflight does not tell which service the page is going to call.
         is_preflight = origin is not None and request.method == "OPTIONS"
         may_be_a_page = is_preflight or service == _COGNITO
-        if is_engines_own(request.scope["path"]) or not (origin is None or may_be_a_page):
+        if is_engine_path(request.scope["path"]) or not (origin is None or may_be_a_page):
             return message(403, "Forbidden")
         if is_preflight:
             answer = Response(status_code=204)
@@ -219,7 +219,7 @@ class AwsEndpoint:
     def _answer_cognito(self, action: str, request: Request, body: bytes) -> Response:
         try:
             data = _parsed(body)
-            # As it came where it says the same: a call may be signed.
+            # Unchanged if possible, since the call may be signed.
             body = body if data == json.loads(body) else json.dumps(data).encode()
             return self._triggers.around(action, data, lambda: self._forward(request, body))
         except _RefusedError as refused:
@@ -250,7 +250,7 @@ class AwsEndpoint:
         return Response(response.content, response.status_code, kept)
 
     def _show_mail(self) -> None:
-        """Print what the pool sent."""
+        """Print the e-mails that the pool has sent since the last time."""
         with suppress(httpx.HTTPError):
             sent = self._client.get(f"{self._engine_url}/_ministack/ses/messages").json()
             for mail in (entry for entries in sent["messages"].values() for entry in entries):
@@ -267,7 +267,7 @@ _SIGNATURE = {"authorization", "x-amz-date", "x-amz-security-token", "x-amz-cont
 def _signed(
     request: Request, headers: list[tuple[str, str]], body: bytes, region: str
 ) -> list[tuple[str, str]]:
-    """The headers with the local keys' signature for the region in place of any other."""
+    """Replace the signature in the headers by one with the local keys, for this region."""
     signed = _SIGNED_FOR.match(request.headers.get("authorization", ""))
     if not signed:
         return headers
@@ -283,11 +283,11 @@ def _signed(
 
 
 def _require_well_formed(service: ServiceModel, action: str, data: dict[str, Any]) -> None:
-    """Refuse what a service's own description does not allow; the engine fails at some of it.
+    """Refuse parameters that boto3's description of the service does not allow.
 
-    Names that the description does not have are left to the engine, as AWS ignores them.
+    With some of them the engine would fail. Unknown names pass, since AWS ignores them.
     """
-    with suppress(OperationNotFoundError):  # the engine refuses it
+    with suppress(OperationNotFoundError):  # which the engine refuses
         shape: Any = service.operation_model(action).input_shape
         given = {name: value for name, value in data.items() if name in shape.members}
         errors = ParamValidator().validate(given, shape)
@@ -299,14 +299,14 @@ def _require_well_formed(service: ServiceModel, action: str, data: dict[str, Any
 
 
 def _pairs(entries: Any) -> dict[str, str]:
-    """Cognito's lists of Name and Value as a dictionary."""
+    """Return Cognito's list of Name and Value as a dictionary."""
     return {entry["Name"]: entry.get("Value", "") for entry in entries}
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
-    """The object in a body, where null is as good as nothing, as for AWS.
+    """Return the object in a body, without members that are null, which AWS ignores.
 
-    The engine takes what has none for a failure of its own.
+    With another body the engine would fail, not refuse the call.
     """
 
     def without_null(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

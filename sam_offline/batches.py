@@ -1,6 +1,6 @@
-"""What becomes of a batch of stream records: Lambda's rules for event source mappings.
+"""How Lambda forms batches of stream records, and what follows a call with one.
 
-Pure: no clock, no network. A record is an event record as a function gets it. The rules:
+No clock and no network here. A record is in the form that a function gets. The rules:
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html,
 https://docs.aws.amazon.com/lambda/latest/dg/services-ddb-batchfailurereporting.html
 """
@@ -21,7 +21,7 @@ AGE = "RecordAgeExceeded"
 class Batch:
     """Records that go to the function together; never empty.
 
-    `repeats` counts against the retry limit, `calls` are all invocations that had them.
+    `repeats` counts against the retry limit; `calls` counts every call that had these records.
     """
 
     records: tuple[Record, ...]
@@ -31,7 +31,7 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What follows an invocation: batches to do next, in order, and one that is given up."""
+    """What follows a call: the batches to send next, in order, and a batch that is given up."""
 
     todo: tuple[Batch, ...] = ()
     given_up: Batch | None = None
@@ -40,9 +40,9 @@ class Step:
 def cut(
     waiting: list[Record], *, waited: float, mapping: StreamMapping
 ) -> tuple[Batch | None, list[Record]]:
-    """Take a batch off the waiting records when one is due, and return what goes on waiting.
+    """Return a batch if one is due, and the records that go on waiting.
 
-    Due is a full batch, or whatever there is once the first record has waited out the window.
+    A full batch is due. So is any other, once its first record has waited as long as the window.
     """
     full = len(waiting) >= mapping.batch_size
     if not waiting or not (full or waited >= mapping.window_seconds):
@@ -53,7 +53,7 @@ def cut(
 def split_expired(
     batch: Batch, *, now: float, mapping: StreamMapping
 ) -> tuple[Batch | None, Batch | None]:
-    """Part a batch into what is too old to be sent at `now` (epoch seconds) and the rest."""
+    """Split a batch into records that are too old to send at `now` (epoch seconds) and the rest."""
     if mapping.record_age_seconds < 0:
         return None, batch
     oldest = now - mapping.record_age_seconds
@@ -65,10 +65,11 @@ def split_expired(
 
 
 def first_failed(payload: Any, records: tuple[Record, ...]) -> int:
-    """Index of the first record to repeat after a partial failure report; their number for none.
+    """Return the index of the first record to repeat after a report of partial failures.
 
-    An empty list, null or an empty answer is a success. Lambda goes back to the lowest sequence
-    number that is named; an answer that names none of the batch's records fails all of it.
+    It is the number of records if none has to be repeated: after an empty list, null or an empty
+    answer. Lambda goes back to the lowest sequence number in the report. A report with any other
+    number than those of the batch fails all of it.
     """
     failures = payload.get("batchItemFailures") if isinstance(payload, dict) else payload
     if failures is None or failures == []:
@@ -81,7 +82,7 @@ def first_failed(payload: Any, records: tuple[Record, ...]) -> int:
 
 
 def after(batch: Batch, payload: Any, *, failed: bool, mapping: StreamMapping) -> Step:
-    """The step after an invocation: `failed` for an error of the function, else its payload."""
+    """Return what follows a call, which either failed or answered with `payload`."""
     tried = replace(batch, calls=batch.calls + 1)
     size = len(batch.records)
     if failed:
@@ -106,10 +107,10 @@ def _repeat(batch: Batch, mapping: StreamMapping) -> Step:
 
 
 def sequence_number(record: Record) -> str:
-    """The record's place in its shard."""
+    """Return the record's position in its shard."""
     return str(record["dynamodb"]["SequenceNumber"])
 
 
 def created_at(record: Record) -> float:
-    """When the record was written, epoch seconds."""
+    """Return when the record was written, in epoch seconds."""
     return float(record["dynamodb"]["ApproximateCreationDateTime"])

@@ -10,8 +10,8 @@ _lock = threading.Lock()
 def say(line: str, *, error: bool = False) -> None:
     """Write one line to standard output (or error), whole even between threads.
 
-    A terminal that is gone must not keep the local cloud from stopping in order, hence the
-    plain write whose failure is ignored: print would raise, and again when Python exits.
+    It must not fail when the terminal is gone, since the local cloud still has to stop in order.
+    `print` would raise, and once more when Python exits.
     """
     text = f"{printable(line)}\n".encode()
     with _lock, contextlib.suppress(OSError):
@@ -20,9 +20,9 @@ def say(line: str, *, error: bool = False) -> None:
 
 
 def printable(text: str) -> str:
-    """`text` as the terminal shows it.
+    """Return text that is safe to show.
 
-    What comes from outside, such as a request's path or a function's log, may hold line breaks
-    and commands of the terminal: they are shown as Python writes them, and done by nobody.
+    A request's path or a function's log may hold line breaks and control sequences. They are
+    escaped, so that the terminal does not obey them.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,7 +1,7 @@
-"""What functions in containers need to reach the local cloud: `sam local` runs them in Docker.
+"""Lets functions in containers, which `sam local` starts, reach the local cloud.
 
-They know this machine as `host.docker.internal`. Docker Desktop leads that name to 127.0.0.1;
-on Linux it is the address of Docker's bridge, where somebody has to listen.
+Their name for this machine is `host.docker.internal`. With Docker Desktop it leads to 127.0.0.1.
+On Linux it is the address of Docker's bridge, so that the local cloud has to listen there, too.
 """
 
 import socket
@@ -18,7 +18,7 @@ _BRIDGE = "docker0"
 
 
 def listen_at(address: str | None, listener: socket.socket) -> list[socket.socket]:
-    """Take the port of `listener` at the bridge, too, unless it listens there already."""
+    """Take the same port at another address, unless `listener` listens there already."""
     host, port = listener.getsockname()[:2]
     if address is None or host in {*EVERYWHERE, address}:
         return []
@@ -26,7 +26,7 @@ def listen_at(address: str | None, listener: socket.socket) -> list[socket.socke
 
 
 def bridge_address() -> str | None:
-    """The address of Docker's bridge; None where there is no bridge on this machine."""
+    """Return the address of Docker's bridge; None if this machine has no bridge."""
     for address in psutil.net_if_addrs().get(_BRIDGE, ()):
         if address.family == socket.AF_INET:
             return address.address

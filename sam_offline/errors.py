@@ -1,15 +1,18 @@
-"""What a person can put right is said in one sentence, never as a traceback."""
+"""Errors that a person can do something about; they end a program with a sentence."""
 
 __all__ = ["OfflineError", "StopRequested", "TemplateError"]
 
 
 class OfflineError(Exception):
-    """Its text is the sentence that ends the local cloud with exit status 1."""
+    """The local cloud prints its text and ends with exit status 1."""
 
 
 class TemplateError(OfflineError):
-    """The template says something that cannot be followed here; the text names it."""
+    """The template has something that is not served here; the text names it."""
 
 
 class StopRequested(BaseException):
-    """Ctrl-C, SIGTERM or SIGHUP by its number; no Exception, so that no handler swallows it."""
+    """A signal asks the program to stop; the argument is its number.
+
+    It is no Exception, so that no `except Exception` swallows it.
+    """

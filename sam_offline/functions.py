@@ -1,4 +1,4 @@
-"""The functions of the stack, each in workers of its own, as many at a time as the settings say.
+"""Runs the functions of the stack, each in worker processes of its own.
 
 A worker sees what the function would see in the cloud: the runtime's packages, its folder, its
 layers, and only the environment that the template and Lambda give it.
@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,16 +32,21 @@ __all__ = ["Functions", "Result", "Runtime"]
 _WORKER = Path(__file__).with_name("worker.py")
 # Lambda gives the import of a handler ten seconds before a call's own time starts.
 _INIT_SECONDS = 10.0
-# A call that somebody steps through has a day.
+# With a debugger, which waits for a person, a call may take a day.
 _DEBUGGED_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Runtime:
-    """How functions run; see Offline for what is not said here.
+    """How functions run; `Offline` explains the other settings.
 
-    `python` has what the Lambda runtime brings, and no more. In `packages` are the installed
-    requirements of layers and functions, in folders of their names; `sam build` needs none.
+    Attributes
+    ----------
+    python
+        An interpreter with the packages of the Lambda runtime, and no others.
+    packages
+        A folder with the installed requirements of layers and functions, in folders of their names.
+        What `sam build` made needs none.
     """
 
     python: Path
@@ -53,7 +58,7 @@ class Runtime:
     debug_port: int | None = None
 
     def environment(self, function: Function) -> dict[str, str]:
-        """All that a worker of the function finds in its environment."""
+        """Return the whole environment of the function's workers."""
         # A later layer covers an earlier one; `sam build` puts packages into `python`.
         folders = [function.code, *reversed(function.layers)]
         path = [
@@ -66,7 +71,7 @@ class Runtime:
             **function.environment,
             **self.variables,
             **CREDENTIALS,
-            # As in Lambda, where credentials are a role's. Who stands between says by it who calls.
+            # In Lambda the credentials of a role have one, too. It tells a proxy who makes a call.
             "AWS_SESSION_TOKEN": function.arn,
             **debugging,
             "AWS_REGION": self.region,
@@ -84,14 +89,16 @@ class Runtime:
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
-            # Not Lambda's: keeps the settings in the developer's home from the function.
+            # Lambda sets none. It keeps the settings in the developer's home from the function.
             "HOME": os.devnull,
         }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a function returned; with `failed`, Lambda's description of the error instead:
+    """The result of a call.
+
+    `payload` is what the function returned. With `failed` it is Lambda's description of the error,
     {"errorMessage", "errorType", …}.
     """
 
@@ -105,7 +112,7 @@ def _failure(kind: str, text: str) -> Result:
 
 
 class _Worker:
-    """One process that serves one call at a time; a call that it does not answer ends it."""
+    """One process that serves one call at a time. If it does not answer, it is ended."""
 
     def __init__(self, function: Function, runtime: Runtime, generation: int) -> None:
         self.generation = generation
@@ -113,7 +120,7 @@ class _Worker:
         self._metrics = runtime.metrics
         self._connection, theirs = multiprocessing.Pipe()
         kept = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
-        # -P: the worker's own folder is not the function's to import from.
+        # -P: a function cannot import what lies beside worker.py.
         python = [str(runtime.python), "-P", "-u", *kept]
         self._process = subprocess.Popen(
             [*python, str(_WORKER), str(theirs.fileno()), function.arn],
@@ -129,13 +136,13 @@ class _Worker:
         threading.Thread(target=self._relay_logs, daemon=True).start()
 
     def initialise(self) -> Result:
-        """Wait for the handler's import; a result that failed when that did."""
+        """Wait for the import of the handler; return a failed result if that failed."""
         return self._received(_INIT_SECONDS, "Init timed out", "Runtime exited during its start")
 
     def call(self, event: Any, request_id: str, seconds: float) -> Result:
         """Run the handler."""
         call = {"event": event, "request_id": request_id, "deadline": time.time() + seconds}
-        with suppress(OSError):  # nobody reads any more, and nobody will answer
+        with suppress(OSError):  # the worker has ended, which `_received` reports
             self._connection.send_bytes(json.dumps(call).encode())
         prefix = f"RequestId: {request_id} Error:"
         exited = f"{prefix} Runtime exited without providing a reason"
@@ -159,7 +166,7 @@ class _Worker:
         return self._process.poll() is None
 
     def end(self) -> None:
-        if self._process.returncode is None:  # else its number may be another process's by now
+        if self._process.returncode is None:  # otherwise its number may be reused by now
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
@@ -170,18 +177,18 @@ class _Worker:
             return
         with self._process.stdout as lines:
             for line in lines:
-                # Metrics are log lines for CloudWatch to take out: one a call, 450 letters long.
+                # CloudWatch would take metrics out of the log: one line of 450 letters each call.
                 if self._metrics or not (line.startswith(b"{") and b'"CloudWatchMetrics"' in line):
                     say(f"{self._name} | {line.decode(errors='replace').rstrip()}")
 
 
 class _Pool:
-    """The workers of one function, as many as run at a time; one is started when it is needed."""
+    """The workers of one function, started when they are needed."""
 
     def __init__(self, function: Function, runtime: Runtime) -> None:
         self._function = function
         self._runtime = runtime
-        # The worker that was used last comes first, so that no more are started than needed.
+        # Last in, first out: a worker that runs is used before another one is started.
         self._free: queue.LifoQueue[_Worker | None] = queue.LifoQueue()
         for _ in range(runtime.concurrency):
             self._free.put(None)
@@ -205,7 +212,7 @@ class _Pool:
             self._free.put(worker)
 
     def renew(self) -> None:
-        """Let the next calls have workers that know the function's present source."""
+        """Let the next calls start new workers, which import the present source."""
         self._generation += 1
 
     def close(self) -> None:
@@ -228,8 +235,8 @@ class _Pool:
 class Functions:
     """Calls functions by their logical id; thread-safe.
 
-    Workers are renewed when a function's own or its layers' source changes; of `template` a
-    change is only reported.
+    When the source of a function or of its layers changes, its workers are renewed. A change of
+    `template` is only reported.
     """
 
     def __init__(
@@ -243,14 +250,10 @@ class Functions:
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
 
-    def arn(self, name: str) -> str:
-        """The ARN of a function."""
-        return self._functions[name].arn
-
     def invoke(self, name: str, event: Any, *, limit: float = math.inf) -> Result:
-        """Call a function and wait: at most its timeout, or `limit` seconds if that is less.
+        """Call a function and wait, at most for its timeout or `limit` seconds.
 
-        Never raises for what happens in the function; see Result.
+        A failure of the function is a failed result, never an exception.
         """
         seconds = min(float(self._functions[name].timeout), limit)
         request_id = str(uuid.uuid4())
@@ -267,7 +270,7 @@ class Functions:
         self._watcher.join(timeout=2)
 
     def _watch(self) -> None:
-        sources = {name: [f.code, *f.layers] for name, f in self._functions.items()}
+        sources = {name: (f.code, *f.layers) for name, f in self._functions.items()}
         folders = {folder for group in sources.values() for folder in group if folder.is_dir()}
         for changes in watchfiles.watch(
             *folders,
@@ -283,12 +286,12 @@ class Functions:
                     f"local: {self._template.name} was changed: stop (Ctrl-C) and start again "
                     "to use it"
                 )
-            stale = [
-                name
-                for name, group in sources.items()
-                if any(path.is_relative_to(folder) for path in changed for folder in group)
-            ]
+            stale = [name for name, group in sources.items() if _any_is_in(group, changed)]
             for name in stale:
                 self._pools[name].renew()
             if stale:
                 say(f"local: source changed, reloading {', '.join(stale)}")
+
+
+def _any_is_in(folders: Iterable[Path], paths: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(folder) for path in paths for folder in folders)

@@ -1,8 +1,8 @@
-"""Runs a program that must not outlive us: `guard.py SIGNAL COMMAND…`.
+"""Runs a program that must not outlive the local cloud: `guard.py SIGNAL COMMAND…`.
 
-The local cloud holds the other end of this process's standard input. When that closes, for
-whatever reason (kill -9 included), the program and what it runs get SIGNAL, and much later
-SIGKILL; this process ends with it. Only the standard library: it starts fast and stays small.
+The local cloud holds the other end of this process's standard input. When that closes, even by
+kill -9, the program and its children get SIGNAL and, much later, SIGKILL. This process ends with
+the program. It uses the standard library only, to start fast and stay small.
 """
 
 import os
@@ -16,8 +16,8 @@ _PATIENCE_SECONDS = 600.0
 
 
 def main(stop_signal: str, *command: str) -> int:
-    """Run the program; its exit status."""
-    # Whoever wants this process to end closes its input. No SIG_IGN: the program would inherit it.
+    """Run the program, and return its exit status."""
+    # Only its closed input ends this process. With SIG_IGN the program would ignore them as well.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: None)
     program = subprocess.Popen(command, stdin=subprocess.DEVNULL, process_group=0)

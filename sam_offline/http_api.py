@@ -19,14 +19,16 @@ from starlette.responses import Response
 from sam_offline.authorizer import JwtAuthorizer, UnauthorizedError, claims_as_strings
 from sam_offline.functions import Result
 from sam_offline.server import Handler, message
-from sam_offline.stack import Route, text_of
+from sam_offline.stack import Route
 from sam_offline.template import ACCOUNT
+from sam_offline.values import text_of
 
 __all__ = ["HttpApi"]
 
 # Bodies of these types reach a function as text, all others in base64.
 _TEXT = re.compile(r"text/.*|application/(json|javascript|xml|.*\+json|.*\+xml)", re.IGNORECASE)
-# Which of the API's CORS settings stand in the answer to a preflight, and in all others.
+# The API's CORS settings, by AWS's names, that become headers of a preflight's answer, and those
+# that become headers of any other answer.
 _IN_PREFLIGHT = {
     "allowCredentials": "access-control-allow-credentials",
     "allowMethods": "access-control-allow-methods",
@@ -40,9 +42,10 @@ _IN_ANSWER = {
 
 
 class HttpApi:
-    """`invoke` calls a function by name with an event; `cors` are the settings by AWS's names.
+    """The HTTP API of a template.
 
-    `otherwise` answers what no route has.
+    `invoke` calls a function by name with an event. `cors` are the settings by AWS's names.
+    `otherwise` answers requests that no route is for.
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class HttpApi:
         self._otherwise = otherwise or (lambda _request, _body: message(404, "Not Found"))
 
     def answer(self, request: Request, body: bytes) -> Response:
-        """Answer one request; whatever a function does, the caller gets an HTTP answer."""
+        """Answer one request, whatever its function does."""
         if self._cors and request.method == "OPTIONS":
             asked = "access-control-request-method" in request.headers
             return Response(
@@ -75,14 +78,18 @@ class HttpApi:
         return response
 
     def _route(self, request: Request, body: bytes) -> Response:
-        # Still percent-encoded: a slash that is part of a value ends no segment.
+        # Still percent-encoded, so that a slash in a value does not end a segment.
         path = request.scope["raw_path"].decode()
         for pattern, route in self._routes:
             match = pattern.fullmatch(path)
             if match and route.method in {request.method, "ANY"}:
-                break
-        else:
-            return self._otherwise(request, body)
+                variables = {name: unquote(value) for name, value in match.groupdict().items()}
+                return self._call(request, body, route, variables)
+        return self._otherwise(request, body)
+
+    def _call(
+        self, request: Request, body: bytes, route: Route, variables: dict[str, str]
+    ) -> Response:
         headers = {name: ",".join(request.headers.getlist(name)) for name in request.headers}
         claims = None
         if route.authorizer:
@@ -94,7 +101,6 @@ class HttpApi:
             granted = str(claims.get("scope", "")).split()
             if route.scopes and not set(route.scopes).intersection(granted):
                 return message(403, "Forbidden")
-        variables = {name: unquote(value) for name, value in match.groupdict().items()}
         event = _event(request, headers, body, route, variables)
         if claims is not None:
             jwt = {"claims": claims_as_strings(claims), "scopes": None}
@@ -104,7 +110,7 @@ class HttpApi:
             if not result.failed:
                 return _response(result.payload)
         except (AttributeError, TypeError, ValueError):
-            pass  # it is no answer
+            pass  # the payload cannot be made an HTTP answer
         return message(500, "Internal Server Error")
 
     def _cors_headers(self, request: Request, settings: Mapping[str, str]) -> dict[str, str]:
@@ -123,7 +129,7 @@ class HttpApi:
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    """A template's path as an expression: {name} is one segment, {name+} the rest."""
+    """Return a template's path as an expression: {name} is one segment, {name+} the rest."""
 
     def variable(match: re.Match[str]) -> str:
         return f"(?P<{match[1]}>{'.+' if match[2] else '[^/]+'})"
@@ -138,7 +144,7 @@ def _event(
     route: Route,
     variables: dict[str, str],
 ) -> dict[str, Any]:
-    """A payload of format 2.0; what the request does not have is absent, as in the cloud."""
+    """Return a payload of format 2.0. What the request does not have is absent, as on AWS."""
     now = time.time()
     host, _, port = headers.get("host", "").partition(":")
     source_ip = request.client.host if request.client else "127.0.0.1"
@@ -192,14 +198,14 @@ def _event_body(content_type: str | None, body: bytes) -> tuple[str, bool]:
         try:
             return body.decode(), False
         except UnicodeDecodeError:
-            pass  # not text, whatever it is called
+            pass  # its content type is wrong
     return base64.b64encode(body).decode(), True
 
 
 def _response(payload: Any) -> Response:
-    """A function's return value as an HTTP answer; what is no such value becomes the body.
+    """Return what a function returned as an HTTP answer; without a status it is the body.
 
-    What it says about origins is left out: the API's own settings do that.
+    Its CORS headers are left out, since those of the API's settings replace them.
     """
     if not isinstance(payload, dict) or "statusCode" not in payload:
         return Response(json.dumps(payload), media_type="application/json")
@@ -219,7 +225,7 @@ def _response(payload: Any) -> Response:
 
 
 def _header(value: Any) -> str:
-    """A header's value; ValueError for what does not fit into one."""
+    """Return the value of a header as text; ValueError if it has more than one line."""
     text = value if isinstance(value, str) else json.dumps(value)
     if "\r" in text or "\n" in text:
         raise ValueError("a header has one line")

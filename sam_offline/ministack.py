@@ -1,4 +1,7 @@
-"""The AWS engine, the ministack package: DynamoDB, its streams, Cognito and SQS on one port."""
+"""The AWS engine: DynamoDB, its streams, Cognito and SQS on one port, by the package ministack.
+
+Its own Python environment runs sam_offline.ministack_server.
+"""
 
 import shutil
 import urllib.request
@@ -7,16 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from sam_offline.errors import OfflineError
-from sam_offline.processes import Engine, free_port
+from sam_offline.processes import ChildProcess, free_port
 from sam_offline.state import StateFolder
 
 __all__ = ["CREDENTIALS", "Ministack", "client"]
 
-# What every caller of the engine signs with; it refuses other keys.
+# The only keys that the engine accepts.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
-class Ministack(Engine):
+class Ministack(ChildProcess):
     """Listens on a port of its own; `tools` has a Python environment for it."""
 
     def __init__(self, tools: Path, *, state: StateFolder, region: str) -> None:
@@ -35,7 +38,7 @@ class Ministack(Engine):
         folder.mkdir(parents=True, exist_ok=True)
         super().__init__(
             "ministack",
-            [str(python), "-P", "-m", "sam_offline.engine"],
+            [str(python), "-P", "-m", "sam_offline.ministack_server"],
             state=state,
             environment={
                 **CREDENTIALS,
@@ -45,13 +48,13 @@ class Ministack(Engine):
                 "MINISTACK_REGION": region,
                 # Signatures are checked, and with them confirmation codes.
                 "AUTH": "true",
-                # Everything it writes stays in the state folder; keys are kept there in any case.
+                # Everything that it writes has to stay in the state folder.
                 "HOME": str(temporary),
                 "TMPDIR": str(temporary),
-                # Seen from its working folder: where that is removed, it makes no new one.
+                # Relative, so that it does not make the state folder again after its removal.
                 "STATE_DIR": str(folder.relative_to(state.path)),
                 "S3_DATA_DIR": str(temporary / "s3"),
-                # Always: who begins afresh today may want to keep it tomorrow.
+                # Always: the next run decides whether it keeps what this one wrote.
                 "PERSIST_STATE": "1",
                 # It would otherwise open further ports and look for Docker.
                 "IOT_MTLS_ENABLED": "0",
@@ -67,7 +70,7 @@ class Ministack(Engine):
         self.wait_until(self._healthy)
 
     def client(self, service: Any) -> Any:
-        """Return a boto3 client past everything that is added to the engine."""
+        """Return a boto3 client of the engine itself, without the user pool's triggers."""
         return client(service, self.url, self._region)
 
     def _healthy(self) -> bool:
@@ -80,7 +83,7 @@ class Ministack(Engine):
 
 
 def client(service: Any, url: str, region: str) -> Any:
-    """Return a boto3 client of what is at `url`, which signs with the local keys."""
+    """Return a boto3 client for `url`, which signs with the local keys."""
     import boto3  # noqa: PLC0415 - takes as long as the engine, which starts meanwhile
     from botocore.config import Config  # noqa: PLC0415
 

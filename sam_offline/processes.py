@@ -1,4 +1,4 @@
-"""Engines as child processes that end with us, and the ports that they listen on."""
+"""Child processes that never outlive this one, and the ports that they listen on."""
 
 import shlex
 import signal
@@ -16,21 +16,22 @@ from sam_offline.console import say
 from sam_offline.errors import OfflineError
 from sam_offline.state import StateFolder
 
-__all__ = ["Engine", "bind", "free_port", "guarded"]
+__all__ = ["ChildProcess", "bind", "free_port", "guarded"]
 
-# So many looks, which take longer where the program, too, has to wait for a busy machine.
+# Looks are counted, since they take longer on a busy machine, where the program starts later.
 _START_LOOKS = 1500
 _START_SECONDS = 30.0
 _GUARD = Path(__file__).with_name("guard.py")
-# A process that is to end and works may take its time; one that only waits, too, uses a little.
+# A process that was told to end has time as long as it works. It is killed if it has used less than
+# this share of a core since the last look.
 _LOOK_SECONDS = 6.0
 _IDLE = 0.02
 
 
-class Engine:
-    """A program that runs until `stop`, or until this process is gone.
+class ChildProcess:
+    """A program that runs until `stop`, or until this process has ended.
 
-    It ends when its standard input does; see `guarded` for a program that does not look there.
+    It has to end when its standard input is closed; `guarded` makes any program do so.
     """
 
     def __init__(
@@ -39,8 +40,8 @@ class Engine:
         self.name = name
         self.log = state.path / f"{name}.log"
         with self.log.open("wb") as log:
-            # A session of its own: Ctrl-C at the terminal must reach this program only, which
-            # then stops everything in order.
+            # In a session of its own it does not get the terminal's Ctrl-C. Only this process does,
+            # and then stops everything in order.
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
@@ -54,7 +55,7 @@ class Engine:
             )
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
-        """Return when `ready` says so; OfflineError when the program ends or takes too long."""
+        """Wait until `ready`; OfflineError if the program ends first or takes too long."""
         for _ in range(_START_LOOKS):
             if ready():
                 return
@@ -69,12 +70,12 @@ class Engine:
         return self._process.poll() is None
 
     def check(self) -> None:
-        """Raise OfflineError when the program has ended by itself."""
+        """Raise OfflineError if the program has ended."""
         if not self.running:
             raise OfflineError(f"{self.name} ended unexpectedly (see {self.log}).")
 
     def stop(self) -> None:
-        """End the program and wait until it is gone, as long as it works."""
+        """Tell the program to end and wait for it; kill it if it neither works nor ends."""
         if self._process.stdin:
             self._process.stdin.close()
         used = self._cpu_seconds()
@@ -94,7 +95,7 @@ class Engine:
         return [*program.children(recursive=True), program]
 
     def _cpu_seconds(self) -> float:
-        """What the program and its children have used."""
+        """Return the CPU time of the program and its children."""
         with suppress(psutil.NoSuchProcess):
             times = [process.cpu_times() for process in self._family()]
             return sum(used.user + used.system for used in times)
@@ -106,9 +107,10 @@ class Engine:
 
 
 def guarded(stop_signal: signal.Signals, *commands: Sequence[str]) -> list[str]:
-    """The command that runs `commands` in turn, as long as they succeed; the last is the program.
+    """Return a command that runs `commands` one after the other, as long as they succeed.
 
-    When the standard input ends, for whatever reason, they get the signal: our kill -9 included.
+    When its standard input is closed, even because this process was killed, the command that runs
+    gets the signal.
     """
     *before, program = (shlex.join(command) for command in commands)
     # With a trap the shell waits for the command that the signal ends, and then exits.
@@ -117,9 +119,9 @@ def guarded(stop_signal: signal.Signals, *commands: Sequence[str]) -> list[str]:
 
 
 def bind(host: str, port: int, variable: str) -> socket.socket:
-    """Take a TCP port now, so that nobody has it when its server is up; 0 takes any free one.
+    """Take a TCP port long before its server starts, so that no other program can; 0 is any.
 
-    OfflineError names the setting that gives another port.
+    Raise OfflineError if it is taken; it names the setting for another port.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -137,6 +139,6 @@ def bind(host: str, port: int, variable: str) -> socket.socket:
 
 
 def free_port(port: int, variable: str) -> int:
-    """Return `port` if nobody on 127.0.0.1 has it, a free one for 0; OfflineError else."""
+    """Return `port`, or any free port for 0; OfflineError if it is taken on 127.0.0.1."""
     with bind("127.0.0.1", port, variable) as probe:
         return int(probe.getsockname()[1])

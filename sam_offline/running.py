@@ -22,10 +22,12 @@ _stopping = threading.Event()
 def run_until_stopped(start: Callable[[ExitStack], Callable[[], None] | None]) -> int:
     """Run what `start` starts; return the exit status.
 
-    `start` enters what has to be stopped into the stack, and returns a check that raises
-    OfflineError when it cannot go on, or nothing when all is done. The status is 0 when it ran
-    until someone stopped it, 1 with a sentence when it could not run. Who stops it before it is
-    ready gets the status that a shell knows for that, 130 for Ctrl-C.
+    `start` enters what has to be stopped into the stack. It returns a check, which raises
+    OfflineError when the program cannot go on, or None when everything is done.
+
+    The status is 0 after a stop or when everything is done, and 1 with a sentence when the program
+    could not run. A stop before the program is ready gives the status that shells use for the
+    signal, such as 130 for Ctrl-C.
     """
     sys.unraisablehook = _unraisable
     for number in _SIGNALS:
@@ -36,13 +38,13 @@ def run_until_stopped(start: Callable[[ExitStack], Callable[[], None] | None]) -
     try:
         terminals = [number for number in (0, 1, 2) if os.isatty(number)]
         check = start(parts)
-        # From here on a stop is how it ends, not what kept it from starting.
+        # From here on a stop is the ordinary end.
         with suppress(StopRequested):
-            # A closing terminal sends SIGHUP to the first process in it only, which may be make.
+            # A closing terminal sends SIGHUP to its first process only, which may be make.
             while check and not _stopping.wait(0.5) and all(map(os.isatty, terminals)):
                 check()
     except StopRequested as stop:
-        status = 128 + stop.args[0]  # what a shell says of a program that a signal ended
+        status = 128 + stop.args[0]  # as a shell reports a program that a signal ended
     except OfflineError as error:
         say(f"local: {' '.join(str(error).split())}", error=True)
         status = 1
@@ -57,8 +59,8 @@ def run_until_stopped(start: Callable[[ExitStack], Callable[[], None] | None]) -
 def isolate_from_aws(region: str) -> None:
     """Make this process unable to reach a real account or to go through a proxy.
 
-    The caller's profile, keys and endpoints vanish from the environment; whatever boto3
-    client is made later signs with the local keys.
+    It removes the caller's profile, keys and endpoints from the environment, so that every boto3
+    client that is made later signs with the local keys.
     """
     for name in list(os.environ):
         if name.startswith("AWS_") or name.lower().endswith("_proxy"):
@@ -79,11 +81,11 @@ def _ignore_signals() -> None:
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
-    _ignore_signals()  # once is enough: from here on it stops in order
+    _ignore_signals()  # a second one must not interrupt the orderly stop
     _stopping.set()
 
-    # The exception ends a start at once, unless it comes up in a place that Python lets no
-    # exception out of, such as a finaliser. A start could then wait for ever: so it comes again.
+    # The exception ends a start at once. But Python drops an exception in a finaliser, and the
+    # start could then wait for ever. So it is raised again every second.
     def stop_again(_number: int, _frame: FrameType | None) -> None:
         raise StopRequested(number)
 

@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from sam_offline.access import AccessPolicy
 from sam_offline.console import say
-from sam_offline.doors import Door
 
 __all__ = [
     "MAX_MESSAGE",
@@ -32,7 +32,7 @@ __all__ = [
 
 _THREADS = 64
 _MAX_BODY = 10 * 1024 * 1024
-# Of a WebSocket, in either direction.
+# The largest message of a WebSocket, in either direction.
 MAX_MESSAGE = 128 * 1024
 _GOODBYE_SECONDS = 2
 
@@ -45,39 +45,39 @@ class FileAnswer(Response):
 
 
 def message(status: int, text: str, **headers: str) -> Response:
-    """An answer in the words of API Gateway itself."""
+    """Return an answer of API Gateway itself."""
     return JSONResponse({"message": text}, status, headers)
 
 
 def too_large() -> Response:
-    """What a body over the gateway's limit gets."""
+    """Return the gateway's answer to a body over its limit."""
     return message(413, "Request Entity Too Large")
 
 
 def too_late() -> Response:
-    """What a caller gets who has waited for too long."""
+    """Return the gateway's answer when a function takes too long."""
     return message(503, "Service Unavailable")
 
 
 class HttpServer:
-    """Serves a handler on bound sockets from its own thread until `stop`.
+    """Serves a handler on bound sockets, from a thread of its own, until `stop`.
 
-    Only whom `door` lets in gets to the handler, and with a body of at most 10 MB. After `limit`
-    seconds a caller gets 503. WebSockets are for `sockets`, where that is given; one that sends a
-    message of more than 128 KB is closed.
+    The handler gets requests that `access` lets in, with a body of at most 10 MB. A caller gets 503
+    after `limit` seconds. `sockets` serves WebSockets; one that sends a message of more than 128 KB
+    is closed.
     """
 
     def __init__(
         self,
         handler: Handler,
         *listeners: socket.socket,
-        door: Door,
+        access: AccessPolicy,
         limit: float | None,
         log: Callable[[str], None] | None = None,
         sockets: SocketHandler | None = None,
     ) -> None:
         self._handler = handler
-        self._door = door
+        self._access = access
         self._limit = limit
         self._log = log
         self._sockets = sockets
@@ -98,7 +98,7 @@ class HttpServer:
         logging.getLogger("uvicorn.error").addFilter(_is_ours_to_mend)
         self._server = uvicorn.Server(config)
         self._listeners = listeners
-        # Not the main thread: there uvicorn would take the signals.
+        # In the main thread uvicorn would handle the signals.
         self._thread = threading.Thread(
             target=self._server.run, args=(list(listeners),), daemon=True
         )
@@ -134,7 +134,7 @@ class HttpServer:
 
     async def _serve_socket(self, socket: WebSocket) -> None:
         headers = socket.headers
-        if refusal := self._door.refusal(headers.get("host"), headers.get("origin")):
+        if refusal := self._access.refusal(headers.get("host"), headers.get("origin")):
             await socket.send_denial_response(message(403, refusal))
         elif self._sockets:
             await self._sockets(socket)
@@ -146,7 +146,7 @@ class HttpServer:
             if len(body) > _MAX_BODY:
                 return too_large()
         headers = request.headers
-        if refusal := self._door.refusal(headers.get("host"), headers.get("origin")):
+        if refusal := self._access.refusal(headers.get("host"), headers.get("origin")):
             return message(403, refusal)
         loop = asyncio.get_running_loop()
         call = loop.run_in_executor(self._executor, self._handler, request, bytes(body))
@@ -174,9 +174,10 @@ class _Sockets(WebSocketsSansIOProtocol):
 
 
 def _is_ours_to_mend(record: logging.LogRecord) -> bool:
-    """Leave out what uvicorn logs as errors, and is none.
+    """Tell whether an error that uvicorn logs is one of this program.
 
-    A WebSocket was refused or sends no UTF-8, or a stop has cut off what was under way.
+    None is: a WebSocket that is refused or sends other bytes than UTF-8, and a request that a stop
+    has cut off.
     """
     if record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError):
         return False

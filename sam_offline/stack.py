@@ -1,13 +1,13 @@
-"""What a template comes to: functions, routes, authorizers, stream mappings, triggers, tables.
+"""What a template describes: functions, routes, authorizers, stream mappings, triggers, tables.
 
-The engine's CloudFormation resolves it, and writes numbers and truth values as the template does
-or as text; here they get their types.
+The engine's CloudFormation resolves the template. It leaves numbers and truth values as they are in
+the template, or makes them text; here they get their types.
 """
 
 import json
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from sam_offline.errors import OfflineError, TemplateError
-from sam_offline.template import ACCOUNT, RESOLVED, UNSERVED, Template
+from sam_offline.template import BUCKET, RESOLVED, UNSERVED, Template, function_arn
+from sam_offline.values import is_true, text_of
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
-    from mypy_boto3_dynamodb import DynamoDBClient
 
 __all__ = [
     "Authorizer",
@@ -29,9 +29,6 @@ __all__ = [
     "StreamMapping",
     "WebSocket",
     "bring_up",
-    "make_table",
-    "table_arguments",
-    "text_of",
 ]
 
 _STACK_NAME = "local"
@@ -54,7 +51,10 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Route:
-    """One route of the HTTP API; `method` is ANY for all, `authorizer` None for everybody."""
+    """One route of the HTTP API.
+
+    `method` is ANY for a route of all methods; `authorizer` is None for a route open to everybody.
+    """
 
     method: str
     path: str
@@ -65,7 +65,15 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class WebSocket:
-    """A WebSocket API: the function of each route, and the key of a body that says which it is."""
+    """A WebSocket API.
+
+    Attributes
+    ----------
+    routes
+        The function of each route.
+    selected_by
+        A message names its route by this key of its body.
+    """
 
     stage: str
     routes: Mapping[str, str]
@@ -83,7 +91,7 @@ class Authorizer:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamMapping:
-    """An event source mapping; -1 stands for "without limit" where AWS has it so."""
+    """An event source mapping; a limit of -1 means that there is none, as on AWS."""
 
     name: str
     function: str
@@ -98,10 +106,15 @@ class StreamMapping:
     record_age_seconds: int = -1
     on_failure_arn: str | None = None
 
+    @property
+    def function_arn(self) -> str:
+        """The ARN of the function, which is in the region of its stream."""
+        return function_arn(self.function, self.stream_arn.split(":")[3])
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """`resolved` is what `Template.asked` comes to."""
+    """What is known of a running stack; `resolved` are the values of `Template.asked`."""
 
     resolved: Mapping[str, Any]
     folder: Path
@@ -116,7 +129,7 @@ class Stack:
         return {
             name: Function(
                 name=name,
-                arn=f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}",
+                arn=function_arn(name, self.region),
                 handler=properties["Handler"],
                 code=self._folder(name, properties["Code"]),
                 layers=tuple(layers[layer] for layer in properties.get("Layers", ())),
@@ -178,14 +191,14 @@ class Stack:
         return authorizers
 
     def cors(self) -> dict[str, Any]:
-        """The API's CORS settings by AWS's names, but for those that are off; empty without any."""
+        """The API's CORS settings by AWS's names, without those that are off."""
         settings = self._api().get("x-amazon-apigateway-cors", {})
         return {name: value for name, value in settings.items() if value not in (False, "false")}
 
     def stream_mappings(self) -> tuple[StreamMapping, ...]:
         """The enabled event source mappings of DynamoDB streams."""
         found = self.resolved["Lambda::EventSourceMapping"].items()
-        return tuple(_mapping(name, p) for name, p in found if _true(p.get("Enabled", True)))
+        return tuple(_mapping(name, p) for name, p in found if is_true(p.get("Enabled", True)))
 
     def triggers(self) -> dict[str, str]:
         """The user pool's triggers: {"PreSignUp": function, …}."""
@@ -199,12 +212,12 @@ class Stack:
         return {name: {**table, "TableName": ids[name]} for name, table in tables.items()}
 
     def outputs(self) -> dict[str, str]:
-        """The template's outputs, without those that name what is not served here."""
+        """The template's outputs, without those that refer to what is not served here."""
         outputs = {name: text_of(value) for name, value in self.resolved["outputs"].items()}
         return {name: text for name, text in outputs.items() if UNSERVED not in text}
 
     def id_of(self, kind: str) -> str:
-        """What !Ref gives for the first resource of a kind, such as "Cognito::UserPool"."""
+        """Return what !Ref gives for the first resource of a kind, such as "Cognito::UserPool"."""
         return str(next((self.resolved["ids"][name] for name in self.resolved[kind]), ""))
 
     def _api(self) -> Mapping[str, Any]:
@@ -214,7 +227,7 @@ class Stack:
         return {}
 
     def _apis(self, protocol: str) -> dict[str, Mapping[str, Any]]:
-        """The API of a protocol by its logical id: one at most."""
+        """Return the API of a protocol by its logical id; more than one is refused."""
         found = {
             name: properties
             for name, properties in self.resolved["ApiGatewayV2::Api"].items()
@@ -227,14 +240,14 @@ class Stack:
         return found
 
     def _folder(self, name: str, code: Mapping[str, Any]) -> Path:
-        if code.get("S3Bucket") != "local":
+        if code.get("S3Bucket") != BUCKET:
             raise TemplateError(f"The code of {name} is not a folder beside the template.")
         return self.folder / str(code["S3Key"])
 
 
 def _route(path: str, method: str, operation: Mapping[str, Any]) -> Route:
     uri = str(operation["x-amazon-apigateway-integration"]["uri"])
-    # NONE is how the translator writes that a route has no authorizer.
+    # The translator writes NONE for a route without an authorizer.
     security = [entry for entry in operation.get("security", []) if entry and "NONE" not in entry]
     authorizer, scopes = next(iter(security[0].items())) if security else (None, [])
     return Route(
@@ -265,7 +278,7 @@ def _mapping(name: str, properties: Mapping[str, Any]) -> StreamMapping:
         filters=tuple(
             f["Pattern"] for f in properties.get("FilterCriteria", {}).get("Filters", ())
         ),
-        bisect=_true(properties.get("BisectBatchOnFunctionError")),
+        bisect=is_true(properties.get("BisectBatchOnFunctionError")),
         retries=int(properties.get("MaximumRetryAttempts", -1)),
         record_age_seconds=int(properties.get("MaximumRecordAgeInSeconds", -1)),
         on_failure_arn=on_failure.get("Destination"),
@@ -273,10 +286,18 @@ def _mapping(name: str, properties: Mapping[str, Any]) -> StreamMapping:
 
 
 def bring_up(template: Template, cloudformation: "CloudFormationClient") -> Stack:
-    """Make what the engine serves, or bring what is kept up to the template; the stack then.
+    """Make what the engine serves of a template, or update what was kept; return the stack.
 
-    Raise OfflineError for what the engine refuses, and for a value that is not served here.
+    Raise OfflineError for what the engine refuses, and for a reference to what is not served here.
     """
+    _create_or_update(template, cloudformation)
+    outputs = _outputs_when_complete(cloudformation)
+    resolved = json.loads(outputs[RESOLVED])
+    _refuse_unserved(resolved)
+    return Stack(resolved=resolved, folder=template.path.parent, region=template.region)
+
+
+def _create_or_update(template: Template, cloudformation: "CloudFormationClient") -> None:
     arguments: Any = {
         "StackName": _STACK_NAME,
         "TemplateBody": json.dumps(template.for_engine()),
@@ -294,6 +315,10 @@ def bring_up(template: Template, cloudformation: "CloudFormationClient") -> Stac
     except ClientError as error:
         if "No updates" not in error.response["Error"]["Message"]:
             raise OfflineError(f"The engine refuses what the template says: {error}") from error
+
+
+def _outputs_when_complete(cloudformation: "CloudFormationClient") -> dict[str, str]:
+    """Wait for the stack, and return its outputs."""
     described: Any = {"StackStatus": "CREATE_IN_PROGRESS"}
     while described["StackStatus"].endswith("_IN_PROGRESS"):
         time.sleep(0.02)
@@ -303,8 +328,11 @@ def bring_up(template: Template, cloudformation: "CloudFormationClient") -> Stac
         failed = [e for e in events if e["ResourceStatus"].endswith("_FAILED")]
         why = [f"{e['LogicalResourceId']}: {e.get('ResourceStatusReason')}" for e in failed[-1:]]
         raise OfflineError(f"The engine cannot make what the template says: {''.join(why)}")
-    values = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-    resolved = json.loads(values[RESOLVED])
+    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+
+def _refuse_unserved(resolved: Mapping[str, Any]) -> None:
+    """Raise TemplateError if a value, other than an output, refers to what is not served here."""
     for kind in resolved.keys() - {"outputs", "ApiGatewayV2::Api"}:
         for name, properties in resolved[kind].items():
             if unserved := re.search(rf"{UNSERVED}[^)]*\)", json.dumps(properties)):
@@ -312,44 +340,6 @@ def bring_up(template: Template, cloudformation: "CloudFormationClient") -> Stac
                     f"The template needs what is {unserved[0]} (in {name}). Where a parameter can "
                     "stand for it, give --parameter-overrides."
                 )
-    return Stack(resolved=resolved, folder=template.path.parent, region=template.region)
-
-
-def table_arguments(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of boto3's create_table for a table's properties: keys, indexes, billing, stream.
-
-    Backups, encryption and deletion protection are the cloud's business.
-    """
-    kept = (
-        *("AttributeDefinitions", "BillingMode", "GlobalSecondaryIndexes", "KeySchema"),
-        *("LocalSecondaryIndexes", "ProvisionedThroughput", "TableName"),
-    )
-    arguments: dict[str, Any] = {key: properties[key] for key in kept if key in properties}
-    arguments["GlobalSecondaryIndexes"] = [
-        {key: value for key, value in index.items() if key != "ContributorInsightsSpecification"}
-        for index in properties.get("GlobalSecondaryIndexes", ())
-    ]
-    if "StreamSpecification" in properties:
-        view = properties["StreamSpecification"]["StreamViewType"]
-        arguments["StreamSpecification"] = {"StreamEnabled": True, "StreamViewType": view}
-    return {key: value for key, value in arguments.items() if value}
-
-
-def make_table(dynamodb: "DynamoDBClient", properties: Mapping[str, Any]) -> bool:
-    """Make a table and let its items expire, where it is not there yet; whether it was made."""
-    name = properties["TableName"]
-    try:
-        dynamodb.create_table(**table_arguments(properties))
-        made = True
-    except dynamodb.exceptions.ResourceInUseException:
-        made = False
-    # The engine's CloudFormation leaves this out, too.
-    expiry = properties.get("TimeToLiveSpecification")
-    known = dynamodb.describe_time_to_live(TableName=name)["TimeToLiveDescription"]
-    if expiry and _true(expiry["Enabled"]) and known.get("TimeToLiveStatus") != "ENABLED":
-        wanted: Any = {"AttributeName": expiry["AttributeName"], "Enabled": True}
-        dynamodb.update_time_to_live(TableName=name, TimeToLiveSpecification=wanted)
-    return made
 
 
 def _function_in(integration_uri: str) -> str:
@@ -358,16 +348,3 @@ def _function_in(integration_uri: str) -> str:
 
 def _function_of(arn_or_name: str) -> str:
     return arn_or_name.rsplit(":", 1)[-1]
-
-
-def _true(value: Any) -> bool:
-    return value is True or value == "true"
-
-
-def text_of(value: Any) -> str:
-    """A value as CloudFormation writes it into a string."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ",".join(map(text_of, value))
-    return value if isinstance(value, str) else json.dumps(value)

@@ -1,9 +1,9 @@
-"""The state folder: who runs in it, and what was written.
+"""The state folder of a local cloud.
 
-lock         held by the running local cloud and by its engines until the last of them has ended
-stack.json   outputs and addresses of the running stack, absent when none runs
-data/        what the engines store; removed at a fresh start
-*.log        the engines' own logs of this run
+lock         held by the running local cloud and its engines until the last of them has ended
+stack.json   outputs and addresses of the running stack; absent when none runs
+data/        what the engines store; removed at a start without --keep
+*.log        the engines' logs of this run
 """
 
 import fcntl
@@ -22,7 +22,7 @@ __all__ = ["StateFolder"]
 
 
 class StateFolder:
-    """One local cloud at a time works in a state folder."""
+    """A folder in which one local cloud at a time can run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,9 +31,9 @@ class StateFolder:
         self._published: list[Path] = []
 
     def acquire(self) -> None:
-        """Take the folder as soon as a killed run's engines have ended.
+        """Take the folder. After a killed run, wait until its engines have ended.
 
-        Raise OfflineError when another run has it.
+        Raise OfflineError if another run has it.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -61,12 +61,12 @@ class StateFolder:
 
     @property
     def held(self) -> list[int]:
-        """The file descriptors that an engine inherits, so that the folder is its as well."""
+        """The file descriptors that an engine inherits, so that it holds the lock, too."""
         return [self._lock.fileno()] if self._lock else []
 
     @property
     def is_there(self) -> bool:
-        """Whether nobody has removed the folder, or its data, since it was taken."""
+        """Whether the folder and its data still exist."""
         return self.data.exists() and all(os.fstat(number).st_nlink for number in self.held)
 
     def start_afresh(self) -> None:
@@ -75,7 +75,7 @@ class StateFolder:
         self._make_data_folder()
 
     def publish(self, name: str, content: dict[str, Any], *, mode: int = 0o644) -> None:
-        """Write a file in one step, so that no reader sees half of it; it goes with the run."""
+        """Write a file at once, so that no reader sees half of it; `release` removes it."""
         file = self.path / name
         draft = file.with_suffix(".new")
         draft.unlink(missing_ok=True)
@@ -85,13 +85,13 @@ class StateFolder:
         self._published.append(file)
 
     def release(self) -> None:
-        """Give the folder back; no process of the run is alive any more."""
+        """Give the folder back after every process of the run has ended."""
         for file in self._published:
             file.unlink(missing_ok=True)
         if self._lock:
             self._lock.close()
 
     def _make_data_folder(self) -> None:
-        """For nobody else's eyes: it has people's passwords and the keys that sign for them."""
+        # It holds passwords and the keys that sign tokens, so that only its user may read it.
         self.data.mkdir(exist_ok=True)
         self.data.chmod(0o700)

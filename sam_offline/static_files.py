@@ -1,4 +1,4 @@
-"""Files of a folder, as a host of static pages serves them."""
+"""A static web site, served from a folder."""
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -14,18 +14,18 @@ __all__ = ["StaticFiles"]
 
 
 class StaticFiles:
-    """Answers with the files below a folder, which may change while it serves them.
+    """Answers with the files below a folder, as they are at that moment.
 
     Parameters
     ----------
     headers
-        What comes with every file.
+        Headers of every answer with a file.
     made
-        Files that are in no folder: their paths and texts.
+        Files that are not in the folder: their texts by their paths.
     is_page
-        The paths that are answered with index.html, which then shows what belongs there.
+        Tells which paths are pages of the client, which are all answered with index.html.
     otherwise
-        Answers what is no file.
+        Answers every request that is not for a file.
     """
 
     def __init__(

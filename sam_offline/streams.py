@@ -1,8 +1,8 @@
-"""Plays the event source mappings: from the table's stream to the function, at least once.
+"""Event source mappings: each delivers a table's stream to a function, at least once.
 
 A thread for each mapping reads the stream, which has one shard in this engine, and calls the
-function with one batch at a time. What follows a call is decided in sam_offline.batches. The
-position is kept in memory: a new start begins at the mapping's starting position.
+function with one batch at a time. sam_offline.batches decides what follows a call. The position
+is kept in memory, so that a new run begins at the mapping's starting position.
 """
 
 import base64
@@ -32,7 +32,7 @@ from sam_offline.batches import (
 )
 from sam_offline.console import say
 from sam_offline.errors import TemplateError
-from sam_offline.functions import Functions, Result
+from sam_offline.functions import Result
 from sam_offline.stack import StreamMapping
 
 if TYPE_CHECKING:
@@ -50,18 +50,21 @@ class _StoppedError(Exception):
 
 
 class StreamReader:
-    """One mapping at work between `start` and `stop`."""
+    """Delivers the stream of one mapping between `start` and `stop`.
+
+    `invoke` calls a function by name with an event.
+    """
 
     def __init__(
         self,
         mapping: StreamMapping,
         *,
-        functions: Functions,
+        invoke: Callable[[str, Any], Result],
         streams: "DynamoDBStreamsClient",
         sqs: "SQSClient",
     ) -> None:
         self._mapping = mapping
-        self._functions = functions
+        self._call = invoke
         self._streams = streams
         self._sqs = sqs
         self._matches = matcher(mapping.filters)
@@ -71,7 +74,7 @@ class StreamReader:
         self._last: str | None = None
         self._draining = threading.Event()
         self._stopped = threading.Event()
-        # How often everything was found read and done.
+        # How many times everything that was in the stream had been delivered.
         self._rests = 0
         self._rested = threading.Condition()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -81,18 +84,18 @@ class StreamReader:
         self._thread.start()
 
     def drain(self, seconds: float) -> bool:
-        """Deliver what is in the stream now, without the window's wait; whether all of it was."""
+        """Deliver what is in the stream now without waiting for a window; return whether it was."""
         self._draining.set()
         try:
             with self._rested:
-                # The round that goes on may have read before this call.
+                # The present round may have read the stream before this call.
                 enough = self._rests + 2
                 return self._rested.wait_for(lambda: self._rests >= enough, seconds)
         finally:
             self._draining.clear()
 
     def stop(self) -> None:
-        """Read no more; a call that is under way is left to itself."""
+        """Read no more, and do not wait for a call that is under way."""
         self._stopped.set()
         self._thread.join(_POLL_SECONDS * 2)
 
@@ -107,7 +110,7 @@ class StreamReader:
                 return
             except (BotoCoreError, ClientError) as error:
                 trouble += 1
-                if trouble == 3 and not draining:  # noqa: PLR2004 - once, not at a hiccup
+                if trouble == 3 and not draining:  # noqa: PLR2004 - a short trouble is no news
                     say(f"local: {self._mapping.name} cannot read the stream: {error}")
                 self._stopped.wait(_backoff(trouble))
                 continue
@@ -120,10 +123,11 @@ class StreamReader:
             self._stopped.wait(_POLL_SECONDS / 5 if draining else _POLL_SECONDS)
 
     def _read(self) -> list[Record]:
-        """The next records that match, none when there are no new ones."""
+        """Return the next records that match; none when there are no new ones."""
         while True:
             iterator = self._iterator or self._open()
-            # It lives for fifteen minutes: after a machine slept, the next call takes another one.
+            # An iterator is valid for fifteen minutes. If the call fails because this machine slept
+            # longer, the next one opens another.
             self._iterator = None
             answer = self._streams.get_records(ShardIterator=iterator, Limit=1000)
             self._iterator = answer.get("NextShardIterator")
@@ -147,9 +151,9 @@ class StreamReader:
 
     def _invoke(self, batch: Batch) -> Result:
         event = {"Records": list(batch.records)}
-        result = self._functions.invoke(self._mapping.function, event)
+        result = self._call(self._mapping.function, event)
         if self._stopped.is_set():
-            raise _StoppedError  # the worker may have been ended; that is no failure of the batch
+            raise _StoppedError  # the worker may have been ended, so its failure says nothing
         return result
 
     def _give_up(self, batch: Batch, condition: str, result: Result | None) -> None:
@@ -162,8 +166,7 @@ class StreamReader:
             batch,
             condition,
             result,
-            function_arn=self._functions.arn(self._mapping.function),
-            stream_arn=self._mapping.stream_arn,
+            mapping=self._mapping,
             shard_id=self._shard_id,
             now=datetime.now(UTC),
         )
@@ -172,7 +175,7 @@ class StreamReader:
 
 
 class Shard:
-    """The work on one shard: what waits for a batch, which batches are to be done.
+    """The state of one shard: records that wait for a batch, and batches that wait for a call.
 
     `read` returns the next records, none when there are no new ones.
     """
@@ -200,7 +203,7 @@ class Shard:
         return not self._waiting and not self._todo
 
     def step(self, *, draining: bool) -> bool:
-        """Do the next thing; whether there may be more to do at once."""
+        """Take the next step; return whether another one may follow at once."""
         if not self._todo:
             self._collect(draining=draining)
         if not self._todo or time.monotonic() < self._due:
@@ -221,7 +224,7 @@ class Shard:
             self._waiting_since = time.monotonic()
 
     def _process(self, batch: Batch) -> None:
-        """Send a batch; it leaves the queue only when what follows from the call is in place."""
+        """Send a batch. It stays in the queue until what follows from the call has replaced it."""
         expired, live = split_expired(batch, now=time.time(), mapping=self._mapping)
         if expired:
             self._give_up(expired, AGE, None)
@@ -237,7 +240,7 @@ class Shard:
 
 
 def matcher(filters: tuple[str, ...]) -> Callable[[Record], bool]:
-    """Whether a record passes a mapping's filters: any of them, or all records without filters."""
+    """Return the test that a record has to pass: any of the filters, if there are some."""
     try:
         patterns = [EventPattern.load(text) for text in filters]
     except Exception as error:
@@ -250,9 +253,9 @@ def matcher(filters: tuple[str, ...]) -> Callable[[Record], bool]:
 
 
 def event_record(record: dict[str, Any], stream_arn: str) -> Record:
-    """A record of the streams API (as boto3 gives it) as Lambda hands it to a function."""
+    """Return a record of the streams API, as boto3 has it, in the form that a function gets."""
     created = record["dynamodb"]["ApproximateCreationDateTime"]
-    # Whole seconds, as in the cloud; and binary values in base64, as in JSON.
+    # As in the cloud: the time in whole seconds, binary values in base64.
     change = {**record["dynamodb"], "ApproximateCreationDateTime": int(created.timestamp())}
     text = json.dumps(change, default=lambda binary: base64.b64encode(binary).decode())
     event = {**record, "dynamodb": json.loads(text), "eventSourceARN": stream_arn}
@@ -267,12 +270,11 @@ def failure_message(
     condition: str,
     result: Result | None,
     *,
-    function_arn: str,
-    stream_arn: str,
+    mapping: StreamMapping,
     shard_id: str,
     now: datetime,
 ) -> dict[str, Any]:
-    """What Lambda sends to the on-failure destination: where the records are, not what they say."""
+    """Return what Lambda sends to the on-failure destination: positions of records, no contents."""
 
     def arrived(record: Record) -> datetime:
         return datetime.fromtimestamp(created_at(record), UTC)
@@ -287,7 +289,7 @@ def failure_message(
         **message,
         "requestContext": {
             "requestId": result.request_id if result else str(uuid.uuid4()),
-            "functionArn": function_arn,
+            "functionArn": mapping.function_arn,
             "condition": condition,
             "approximateInvokeCount": batch.calls,
         },
@@ -300,7 +302,7 @@ def failure_message(
             "approximateArrivalOfFirstRecord": _timestamp(arrived(first)),
             "approximateArrivalOfLastRecord": _timestamp(arrived(last)),
             "batchSize": len(batch.records),
-            "streamArn": stream_arn,
+            "streamArn": mapping.stream_arn,
         },
     }
 
@@ -310,6 +312,6 @@ def _timestamp(moment: datetime) -> str:
 
 
 def _backoff(failures: int) -> float:
-    """Seconds to wait after so many failures in a row, growing up to a limit."""
+    """Return how long to wait after so many failures in a row, in seconds."""
     shortest, longest = _BACKOFF_SECONDS
     return min(longest, shortest * 2.0 ** min(failures - 1, 10)) if failures else 0.0

@@ -1,7 +1,8 @@
-"""A SAM template: as CloudFormation gets it, and as the AWS engine's CloudFormation gets it here.
+"""A SAM template: translated for CloudFormation, and then reduced for the AWS engine's own.
 
-The engine makes what it makes rightly (`SERVED`), and says in one output what everything else in
-the template comes to, with all intrinsic functions, conditions and parameters resolved.
+The engine makes the resources that it makes as AWS does (`SERVED`). One output of the reduced
+template holds everything else that has to be known, so that the engine resolves its intrinsic
+functions, conditions and parameters.
 
     python -m sam_offline.template template.yaml NAME=VALUE…     # prints the translated template
 """
@@ -24,7 +25,7 @@ from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from sam_offline.errors import TemplateError
 
-__all__ = ["ACCOUNT", "SERVED", "Template", "read", "translate"]
+__all__ = ["ACCOUNT", "BUCKET", "SERVED", "Template", "function_arn", "read", "translate"]
 
 ACCOUNT = "000000000000"
 SERVED = {
@@ -33,15 +34,15 @@ SERVED = {
     "AWS::Cognito::UserPool",
     "AWS::Cognito::UserPoolClient",
 }
-# The name of the output that has everything, and how a value begins in it that is not served.
+# The name of that output. A reference in it to what is not served begins with `UNSERVED`.
 RESOLVED = "Resolved"
 UNSERVED = "not served here: "
 _FUNCTION = "AWS::Lambda::Function"
 _LAYER = "AWS::Lambda::LayerVersion"
 _API = "AWS::ApiGatewayV2::Api"
 _INTEGRATION = "AWS::ApiGatewayV2::Integration"
-# Of which resources which properties are asked for: of functions neither role nor network, since
-# these mean nothing here and refer to what is not made.
+# The properties that have to be known, by kind of resource; an empty set stands for all of them.
+# Role and network of a function mean nothing here, and refer to what is not made.
 _ASKED: dict[str, set[str]] = {
     "Lambda::Function": {"Code", "Environment", "Handler", "Layers", "MemorySize", "Timeout"},
     "Lambda::LayerVersion": {"Content"},
@@ -55,7 +56,7 @@ _ASKED: dict[str, set[str]] = {
     "DynamoDB::Table": set(),
 }
 _NO_VALUE = {"Ref": "AWS::NoValue"}
-_BUCKET = "local"
+BUCKET = "local"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ class Template:
     api_url: str = ""
 
     def asked(self) -> dict[str, Any]:
-        """What has to be known of the template; `sam_offline.stack` reads what it comes to."""
+        """What has to be known of the template; `sam_offline.stack` reads its resolved form."""
         outputs = self.document.get("Outputs", {})
         asked = {
             kind: {
@@ -85,11 +86,11 @@ class Template:
         return {kind: self._literal(value) for kind, value in asked.items()}
 
     def for_engine(self) -> dict[str, Any]:
-        """The template for the engine: what it makes, and an output with all that is asked."""
+        """Return the reduced template: what the engine makes, and an output with what is asked."""
         resources = {}
         for name, unresolved in self._of(*SERVED).items():
             resource = self._literal(unresolved)
-            # The triggers are played here: the engine would look for the functions itself.
+            # `sam_offline.aws_endpoint` calls the triggers. The engine would look for functions.
             resource.get("Properties", {}).pop("LambdaConfig", None)
             resource.pop("DependsOn", None)
             resources[name] = resource
@@ -109,7 +110,7 @@ class Template:
         return {name: resource for name, resource in resources.items() if resource["Type"] in kinds}
 
     def _literal(self, value: Any) -> Any:
-        """`value` with every reference to what the engine does not make put in as text."""
+        """Return `value`, with text in place of references to what the engine does not make."""
         match value:
             case {"Ref": str(name)}:
                 return self.reference(name, "", value)
@@ -132,13 +133,13 @@ class Template:
         return re.sub(r"\$\{([\w.]+)\}", one, text)
 
     def reference(self, name: str, attribute: str, otherwise: Any) -> Any:
-        """The text of a reference; `otherwise` for one that the engine resolves."""
+        """Return the text that a reference stands for, `otherwise` if the engine resolves it."""
         kind = self.document["Resources"].get(name, {}).get("Type")
         if kind is None or kind in SERVED:
             return otherwise
         known = {
             (_FUNCTION, ""): name,
-            (_FUNCTION, "Arn"): f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}",
+            (_FUNCTION, "Arn"): function_arn(name, self.region),
             (_LAYER, ""): name,
             (_INTEGRATION, ""): name,
             (_API, ""): name,
@@ -151,18 +152,23 @@ class Template:
         protocol = self.document["Resources"][api].get("Properties", {}).get("ProtocolType")
         if protocol != "WEBSOCKET":
             return self.api_url
-        # Where nobody listens, if there is no API.
+        # Without an API nothing listens at this address.
         return (self.api_url or "http://127.0.0.1").replace("http", "ws", 1)
 
 
+def function_arn(name: str, region: str) -> str:
+    """Return the ARN of a function."""
+    return f"arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"
+
+
 def _if(declaration: Mapping[str, Any], value: Any) -> Any:
-    """`value`, or none where the declaration's condition is false."""
+    """Return `value`, made conditional if the declaration has a condition."""
     condition = declaration.get("Condition")
     return {"Fn::If": [condition, value, _NO_VALUE]} if condition else value
 
 
 def _some(properties: Mapping[str, Any], wanted: set[str]) -> dict[str, Any]:
-    """The wanted properties, all where none is named."""
+    """Return the wanted properties; all of them if `wanted` is empty."""
     return {name: value for name, value in properties.items() if not wanted or name in wanted}
 
 
@@ -192,7 +198,7 @@ def translate(
     region: str = "us-east-1",
     api_url: str = "",
 ) -> Template:
-    """Read a SAM template with its parameters' defaults, `parameters` before them.
+    """Read and translate a SAM template; `parameters` come before the defaults.
 
     Raise TemplateError for a file that the translator refuses and for an unknown parameter.
     """
@@ -200,40 +206,51 @@ def translate(
     logging.getLogger("samtranslator").setLevel(logging.ERROR)
     document = read(path)
     declared = document.get("Parameters", {})
-    given = dict(parameters or {})
-    if unknown := given.keys() - declared:
-        raise TemplateError(f"{path.name} has no parameter {', '.join(sorted(unknown))}.")
-    values = {name: given.get(name, one.get("Default")) for name, one in declared.items()}
-    for name, value in values.items():
-        if value is None:
-            raise TemplateError(f"{path.name}: the parameter {name} has no default.")
-    # The translator takes code that was uploaded; the object's key stays the folder's name.
-    resources = [resource.get("Properties", {}) for resource in document["Resources"].values()]
-    for properties in (*resources, *document.get("Globals", {}).values()):
-        for key in ("CodeUri", "ContentUri"):
-            location = properties.get(key)
-            if isinstance(location, str) and not location.startswith("s3://"):
-                properties[key] = f"s3://{_BUCKET}/{location}"
-    # It takes a list, such as of CORS origins, as a list.
-    texts = {name: str(value) for name, value in values.items()}
+    values = _values(path.name, declared, parameters or {})
+    # For the translator a list, such as of CORS origins, has to be one.
     lists = {
-        name: [word.strip() for word in texts[name].split(",")]
+        name: [word.strip() for word in values[name].split(",")]
         for name, one in declared.items()
         if "List" in one["Type"]
     }
+    _pretend_uploads(document)
     try:
         # Roles mean nothing here, so the names of AWS's managed policies need no ARN.
-        translated = transform(document, texts | lists, SimpleNamespace(load=dict))
+        translated = transform(document, values | lists, SimpleNamespace(load=dict))
     except InvalidDocumentException as error:
         causes = "; ".join(cause.message for cause in error.causes)
         raise TemplateError(f"{path.name}: {causes}") from error
     return Template(
         document=json.loads(json.dumps(translated)),  # plain strings instead of the translator's
-        parameters=texts,
+        parameters=values,
         region=region,
         path=path.resolve(),
         api_url=api_url,
     )
+
+
+def _values(file: str, declared: Mapping[str, Any], given: Mapping[str, str]) -> dict[str, str]:
+    """Return the value of every parameter."""
+    if unknown := given.keys() - declared:
+        raise TemplateError(f"{file} has no parameter {', '.join(sorted(unknown))}.")
+    values = {name: given.get(name, one.get("Default")) for name, one in declared.items()}
+    for name, value in values.items():
+        if value is None:
+            raise TemplateError(f"{file}: the parameter {name} has no default.")
+    return {name: str(value) for name, value in values.items()}
+
+
+def _pretend_uploads(document: Mapping[str, Any]) -> None:
+    """Make every folder of code an object of a bucket, named by the folder.
+
+    The translator takes only code that was uploaded.
+    """
+    resources = [resource.get("Properties", {}) for resource in document["Resources"].values()]
+    for properties in (*resources, *document.get("Globals", {}).values()):
+        for key in ("CodeUri", "ContentUri"):
+            location = properties.get(key)
+            if isinstance(location, str) and not location.startswith("s3://"):
+                properties[key] = f"s3://{BUCKET}/{location}"
 
 
 if __name__ == "__main__":
@@ -241,6 +258,6 @@ if __name__ == "__main__":
     overrides = dict(word.split("=", 1) for word in words)
     template = translate(Path(file), parameters=overrides)
     declared = template.document["Parameters"]
-    # What reads it elsewhere knows of a parameter no other value than its default.
+    # Whoever reads the result is given no parameters, only their defaults.
     declared.update({n: {**declared[n], "Default": v} for n, v in template.parameters.items()})
     json.dump(template.document, sys.stdout, indent=2)

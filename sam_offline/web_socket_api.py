@@ -1,8 +1,8 @@
 """The WebSocket API: connections, their routes, and the address where functions reach clients.
 
-Clients connect to `ws://…/STAGE`. Functions find them at `http://…/STAGE/@connections/ID`, as the
-client `apigatewaymanagementapi` of boto3 asks for it. A function gets the event of a Lambda proxy
-integration; what it answers counts for `$connect` only.
+Clients connect to `ws://…/STAGE`. Functions send to them at `http://…/STAGE/@connections/ID`, by
+boto3's client `apigatewaymanagementapi`. A function gets the event of a Lambda proxy integration;
+its answer matters for `$connect` only.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ __all__ = ["WebSocketApi"]
 _IDLE_SECONDS = 600.0
 _LIFETIME_SECONDS = 7200.0
 
-# How long something that is sent may wait for a client that does not read.
+# How long a function waits for a client that does not read.
 _UNREAD_SECONDS = 0.2
 
 _GOING_AWAY = 1001
@@ -55,14 +55,14 @@ class _Connection:
     idle: asyncio.Timeout | None = None
 
     def touch(self, idle_seconds: float) -> None:
-        """Let the end of an idle connection begin to come nearer anew."""
+        """Start the time that the connection may be idle again."""
         self.active_at = time.time()
         if self.idle and not self.idle.expired():
             self.idle.reschedule(asyncio.get_running_loop().time() + idle_seconds)
 
 
 class WebSocketApi:
-    """`invoke` calls a function by name with an event."""
+    """The connections of a WebSocket API; `invoke` calls a function by name with an event."""
 
     def __init__(
         self,
@@ -85,15 +85,15 @@ class WebSocketApi:
         if not 200 <= status < 300:  # noqa: PLR2004 - 2xx
             await socket.send_denial_response(Response(status_code=status))
             return
-        is_open = await self._tell(socket.accept()) == HTTPStatus.OK
+        is_open = await self._finish(socket.accept()) == HTTPStatus.OK
         code = await self._listen(connection) if is_open else _LOST
         if code != _SERVER_STOPS:
             more = {"disconnectStatusCode": code, "disconnectReason": ""}
-            # Nobody waits for it: the gateway does not, and a server that stops cannot.
+            # Not awaited: the gateway does not wait for it either.
             self._call("$disconnect", connection, "DISCONNECT", more)
 
     def before(self, otherwise: Handler | None) -> Handler:
-        """Answer what functions ask of connections; everything else is for `otherwise`."""
+        """Return a handler of `@connections`; `otherwise` handles all other requests."""
         prefix = f"/{self._settings.stage}/@connections/"
 
         def answer(request: Request, body: bytes) -> Response:
@@ -117,11 +117,11 @@ class WebSocketApi:
             return HTTPStatus.OK
         try:
             return HTTPStatus.BAD_GATEWAY if result.failed else int(result.payload["statusCode"])
-        except (KeyError, TypeError, ValueError):  # it is no answer
+        except (KeyError, TypeError, ValueError):  # the payload is no answer
             return HTTPStatus.BAD_GATEWAY
 
     async def _listen(self, connection: _Connection) -> int:
-        """Take what the client sends until the connection ends; the code with which it does."""
+        """Take the client's messages until the connection ends; return the code of its end."""
         self._open[connection.id] = connection
         try:
             async with asyncio.timeout(_LIFETIME_SECONDS):
@@ -131,7 +131,7 @@ class WebSocketApi:
         except WebSocketDisconnect as end:
             return end.code
         except TimeoutError:
-            await self._tell(connection.socket.close(_GOING_AWAY, "Going away"))
+            await self._finish(connection.socket.close(_GOING_AWAY, "Going away"))
             return _GOING_AWAY
         finally:
             del self._open[connection.id]
@@ -153,14 +153,14 @@ class WebSocketApi:
         if result is None or result.failed:
             text = "Forbidden" if result is None else "Internal server error"
             names = {"message": text, "connectionId": connection.id, "requestId": request_id}
-            await self._tell(connection.socket.send_text(json.dumps(names)))
+            await self._finish(connection.socket.send_text(json.dumps(names)))
 
     def _route_of(self, body: str) -> str:
         try:
             key = json.loads(body)[self._settings.selected_by]
         except (ValueError, TypeError, KeyError, RecursionError):
             return "$default"
-        # Those that begin with a dollar are the gateway's to call.
+        # Only the gateway itself calls routes that begin with a dollar.
         is_route = isinstance(key, str) and key in self._settings.routes and key[:1] != "$"
         return key if is_route else "$default"
 
@@ -172,7 +172,7 @@ class WebSocketApi:
         more: dict[str, Any],
         **parts: Any,
     ) -> Awaitable[Result | None]:
-        """Begin to call the function of a route; None where there is no such route."""
+        """Begin to call the function of a route; the result is None if there is no such route."""
         loop = asyncio.get_running_loop()
         function = self._settings.routes.get(route)
         if function is None:
@@ -225,31 +225,31 @@ class WebSocketApi:
         return message(403, "Missing Authentication Token")
 
     async def _send(self, connection: _Connection, text: str) -> HTTPStatus:
-        status = await self._tell(connection.socket.send_text(text))
+        status = await self._finish(connection.socket.send_text(text))
         if status == HTTPStatus.OK:
             connection.touch(self._idle_seconds)
         return status
 
     async def _close(self, connection: _Connection) -> HTTPStatus:
-        status = await self._tell(connection.socket.close(1000, "Connection Closed Normally"))
-        if status == HTTPStatus.TOO_MANY_REQUESTS:  # it does not read: end it all the same
+        status = await self._finish(connection.socket.close(1000, "Connection Closed Normally"))
+        if status == HTTPStatus.TOO_MANY_REQUESTS:  # it does not read, so it gets no goodbye
             connection.touch(0)
         return HTTPStatus.GONE if status == HTTPStatus.GONE else HTTPStatus.NO_CONTENT
 
     @staticmethod
-    async def _tell(telling: Awaitable[None]) -> HTTPStatus:
-        """Tell a client something; what a function gets that has asked for it."""
+    async def _finish(sending: Awaitable[None]) -> HTTPStatus:
+        """Wait until something is sent to a client; return the status for whoever sends it."""
         try:
             async with asyncio.timeout(_UNREAD_SECONDS):
-                await telling
+                await sending
         except TimeoutError:  # its buffer is full
             return HTTPStatus.TOO_MANY_REQUESTS
-        except (OSError, RuntimeError, WebSocketDisconnect):  # it was closed a moment ago
+        except (OSError, RuntimeError, WebSocketDisconnect):  # it is closed
             return HTTPStatus.GONE
         return HTTPStatus.OK
 
     def _done(self, work: Coroutine[Any, Any, HTTPStatus]) -> Response:
-        """Let the connection's own thread do the work."""
+        """Do the work in the thread of the connections."""
         assert self._loop  # noqa: S101 - a connection has been served
         try:
             status = asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -1,10 +1,10 @@
 """One execution environment of a Lambda function: `worker.py FD`, started by sam_offline.functions.
 
-FD is a socket. First this process says {"payload": null}, or {"error": …} when the handler
-cannot be imported, and ends. Then for each {"event", "request_id", "deadline"} it answers
-{"payload": …} or {"error": …}; what the handler prints is its log. When the socket closes it
-ends at once, in the middle of a call, too. It runs with what Lambda's runtime brings and the
-function's layers only, hence nothing but the standard library here.
+FD is a socket. When the handler is imported, this process says {"payload": null}. If it cannot be
+imported, it says {"error": …} and ends. To each {"event", "request_id", "deadline"} it answers
+{"payload": …} or {"error": …}. What the handler prints is its log. When the socket closes, this
+process ends at once, even during a call. It has the packages of Lambda's runtime and of the
+function's layers only, so that it imports nothing but the standard library.
 """
 
 import importlib
@@ -22,7 +22,7 @@ from typing import Any
 
 
 def _described(error: BaseException, **overrides: str) -> bytes:
-    """An error as Lambda answers it, which also writes it and its stack trace to the log."""
+    """Log an error with its stack trace, and return the answer, both as Lambda does."""
     description = {
         "errorMessage": str(error),
         "errorType": type(error).__name__,
@@ -70,7 +70,7 @@ def _load(location: str) -> Any:
 
 
 def _wait_for_terminal(port: int) -> None:
-    """`breakpoint()`: pdb for the terminal that connects to this port."""
+    """Run pdb in the terminal that connects to this port, in place of `breakpoint()`."""
     import pdb  # noqa: PLC0415 - few calls need it
 
     print(f"breakpoint: connect a terminal to 127.0.0.1:{port}")

@@ -11,6 +11,7 @@ from commands.errors import CommandError
 from commands.output import quantity
 from commands.targets import Target
 from commands.terminal import note
+from sam_offline.tables import make_table, table_arguments
 
 _STREAM_IS_LOST = (
     "The running local cloud still reads the stream of the table that it began with: restart it, "
@@ -23,9 +24,6 @@ def schema_load(run: Run) -> None:
 
     An existing table is only compared. Refused on AWS, where the stack makes the table.
     """
-    # Takes a third of a second.
-    from sam_offline.stack import make_table, table_arguments  # noqa: PLC0415  # slow
-
     if run.target.on_aws:
         raise CommandError(
             "On AWS the stack makes the table: deploy it (sam deploy) instead of loading a schema."

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sam_offline.stack import Stack as Resolved
-from sam_offline.stack import table_arguments
+from sam_offline.tables import table_arguments
 from sam_offline.template import ACCOUNT, Template, translate
 
 __all__ = ["DATABASE", "Stack", "create_table_arguments", "read_stack", "time_to_live"]

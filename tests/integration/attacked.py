@@ -22,7 +22,7 @@ from directory import users
 from messaging.attributes import from_dynamodb
 from runtime import environment
 from runtime.user import User
-from sam_offline.doors import Door
+from sam_offline.access import AccessPolicy
 from sam_offline.functions import Result
 from sam_offline.http_api import HttpApi
 from sam_offline.ministack import CREDENTIALS
@@ -176,7 +176,11 @@ class World:
         listener = bind("127.0.0.1", 0, "PORT")
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         server = HttpServer(
-            self._api.answer, listener, door=Door(), limit=None, sockets=self._sockets.serve
+            self._api.answer,
+            listener,
+            access=AccessPolicy(),
+            limit=None,
+            sockets=self._sockets.serve,
         )
         server.start()
         try:

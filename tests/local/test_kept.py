@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from sam_offline.processes import Engine, guarded
+from sam_offline.processes import ChildProcess, guarded
 from sam_offline.state import StateFolder
 from tests.local.conftest import LocalCloud, wait_until_gone
 from tests.local.test_application import LONG
@@ -70,7 +70,7 @@ def engine_of(cloud: LocalCloud) -> psutil.Process:
     (engine,) = [
         child
         for child in psutil.Process(cloud.process.pid).children()
-        if "sam_offline.engine" in child.cmdline()
+        if "sam_offline.ministack_server" in child.cmdline()
     ]
     return engine
 
@@ -177,9 +177,9 @@ while True: signal.pause()
 """
 
 
-def _engine(state: StateFolder, code: str, *arguments: str) -> Engine:
+def _engine(state: StateFolder, code: str, *arguments: str) -> ChildProcess:
     command = guarded(signal.SIGTERM, [sys.executable, "-c", code, *arguments])
-    engine = Engine("slow", command, environment={}, state=state)
+    engine = ChildProcess("slow", command, environment={}, state=state)
     engine.wait_until(lambda: "ready" in engine.log.read_text())
     return engine
 

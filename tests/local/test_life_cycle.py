@@ -73,7 +73,7 @@ def test_many_times_in_a_row_leaves_nothing(
             stack = cloud.wait_until_ready()
             assert urlsplit(stack["ApiUrl"]).port == ports["PORT"]
             children = cloud.children()
-            assert {"postgres", "sam_offline.engine"} <= {
+            assert {"postgres", "sam_offline.ministack_server"} <= {
                 Path(word).name for words in _commands(children).values() for word in words
             }
             if isinstance(end, signal.Signals):

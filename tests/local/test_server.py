@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
-from sam_offline.doors import Door
+from sam_offline.access import AccessPolicy
 from sam_offline.server import HttpServer
 
 HANDSHAKE = {
@@ -32,8 +32,8 @@ class Server(HttpServer):
         self.waits, self.goes_on = threading.Event(), threading.Event()
         listener = socket.create_server(("127.0.0.1", 0))
         self.address = listener.getsockname()
-        door = Door(page_port=self.address[1])
-        super().__init__(self._length, listener, door=door, limit=None, sockets=self._refuse)
+        access = AccessPolicy(page_port=self.address[1])
+        super().__init__(self._length, listener, access=access, limit=None, sockets=self._refuse)
 
     def told(self, request: str) -> str:
         """All that a client is told until the server has closed the connection."""

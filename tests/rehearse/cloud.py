@@ -19,7 +19,7 @@ from botocore.config import Config
 
 from local.settings import ROOT
 from sam_offline.ministack import CREDENTIALS
-from sam_offline.processes import Engine, free_port, guarded
+from sam_offline.processes import ChildProcess, free_port, guarded
 from sam_offline.state import StateFolder
 
 REGION = "us-east-1"
@@ -27,7 +27,7 @@ ENVIRONMENT = ROOT / ".build" / "rehearse" / "bin" / "python"
 SAM = ROOT / "bin" / "sam"
 
 
-class Aws(Engine):
+class Aws(ChildProcess):
     """ministack, with the SAM translator and boto3 beside it."""
 
     def __init__(self, state: StateFolder) -> None:

@@ -12,10 +12,11 @@ from sam_offline.functions import Result
 from sam_offline.stack import StreamMapping
 from sam_offline.streams import Shard, event_record, failure_message, matcher
 
+STREAM = "arn:aws:dynamodb:us-east-1:000000000000:table/t/stream/1"
 MAPPING = StreamMapping(
     name="M",
     function="F",
-    stream_arn="arn:stream",
+    stream_arn=STREAM,
     starting_position="TRIM_HORIZON",
     batch_size=10,
     reports_failures=True,
@@ -41,7 +42,7 @@ def _record(number: int, pk: str = "MSG#1", name: str = "INSERT") -> Record:
                 "StreamViewType": "NEW_AND_OLD_IMAGES",
             },
         },
-        "arn:stream",
+        STREAM,
     )
 
 
@@ -124,7 +125,7 @@ def test_expired_records_are_given_up_without_a_call() -> None:
 
 def test_an_event_record_is_json_with_the_time_in_seconds() -> None:
     record = _record(7)
-    assert record["eventSourceARN"] == "arn:stream"
+    assert record["eventSourceARN"] == STREAM
     assert record["dynamodb"]["ApproximateCreationDateTime"] == 1767323045
     assert record["dynamodb"]["NewImage"]["raw"] == {"B": "AAE="}
 
@@ -134,15 +135,14 @@ def test_the_failure_message_says_where_the_records_are() -> None:
         Batch(records=(_record(3), _record(5)), repeats=1, calls=2),
         "RetryAttemptsExhausted",
         Result(payload={"errorMessage": "x"}, failed=True, request_id="r"),
-        function_arn="arn:function",
-        stream_arn="arn:stream",
+        mapping=MAPPING,
         shard_id="shard-1",
         now=datetime(2026, 1, 2, 4, 0, tzinfo=UTC),
     )
     assert message == {
         "requestContext": {
             "requestId": "r",
-            "functionArn": "arn:function",
+            "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:F",
             "condition": "RetryAttemptsExhausted",
             "approximateInvokeCount": 2,
         },
@@ -160,6 +160,6 @@ def test_the_failure_message_says_where_the_records_are() -> None:
             "approximateArrivalOfFirstRecord": "2026-01-02T03:04:05.000Z",
             "approximateArrivalOfLastRecord": "2026-01-02T03:04:05.000Z",
             "batchSize": 2,
-            "streamArn": "arn:stream",
+            "streamArn": STREAM,
         },
     }

@@ -1,8 +1,9 @@
-"""Who may come in at a local port: programs, and pages of the origins that are named.
+"""Which requests may come in at a local port: those of programs, and of web pages by their origin.
 
-A browser lets every page send requests to this machine; the Origin header says which page it was.
-A stranger's name that suddenly leads to 127.0.0.1 (DNS rebinding) makes a page look like our own,
-but the name stands in the Host header. Only the standard library: the AWS engine's process has it.
+Browsers let every web page send requests to this machine. The Origin header says which page sent
+one. With DNS rebinding, a stranger makes a name of his own lead to 127.0.0.1, so that his page has
+the same origin as this port; but the Host header then has that name. The AWS engine's process
+imports this module, too: it needs the standard library only.
 """
 
 import ipaddress
@@ -11,25 +12,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["Door", "is_engines_own"]
+__all__ = ["AccessPolicy", "is_engine_path"]
 
 _HTTP = 80
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 # Nothing else: what comes in may stand in an answer, and there in a policy or in JSON.
 _HOST = re.compile(r"([\w.-]+|\[[\w:.%]+\])(?::\d*)?", re.ASCII)
-# No public name server has names that end so; those without a dot are of the local network, too.
+# Public name servers never have names with these endings, nor names without a dot.
 _PRIVATE = (".localhost", ".local", ".internal")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Door:
-    """Lets in whoever is no page; pages of `origins` ("*" for all) and of our own `page_port`."""
+class AccessPolicy:
+    """Lets in programs, which send no Origin header, and the pages of certain origins.
+
+    Attributes
+    ----------
+    origins
+        Origins of pages that may come in; "*" stands for all.
+    page_port
+        Pages that this machine serves at this port may come in, too.
+    """
 
     origins: Sequence[str] = ()
     page_port: int | None = None
 
     def refusal(self, host: str | None, origin: str | None) -> str | None:
-        """Why a request with these two headers stays outside; None when it may come in."""
+        """Return why a request with these two headers is refused; None when it may come in."""
         found = _HOST.fullmatch(host or "")
         name = found[1].strip("[]").lower() if found else None
         if name is None or not _is_private(name):
@@ -45,8 +54,8 @@ class Door:
         return page in {*_LOOPBACK, name} and origin == f"http://{written}{port}"
 
 
-def is_engines_own(path: str) -> bool:
-    """Whether a path is one of the AWS engine's own, which need no signature, not AWS's."""
+def is_engine_path(path: str) -> bool:
+    """Tell whether a path belongs to the AWS engine itself, not to AWS: it needs no signature."""
     path = unquote(path)
     return path == "/health" or any(part.startswith("_") for part in path.split("/"))
 

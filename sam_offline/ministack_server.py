@@ -1,12 +1,12 @@
-"""The AWS engine's process: ministack, run by its own Python, with what it lacks for us.
+"""The AWS engine's process: ministack in its own Python, with four additions.
 
-- It saves while it runs, by a fork, as Redis does: what the fork sees stands still. By itself it
-  saves at an orderly end only, and everything is gone when it is killed.
-- Pages and foreign names stay outside, and nobody but us reads its own paths: they need no
-  signature, and `POST /_ministack/reset` removes everything.
-- It makes one call of Cognito at a time: its threads go through the users of a pool while others
-  add to them, and fail.
-- It ends with its standard input, whose other end the local cloud holds.
+- It saves its data while it runs. Ministack saves at an orderly end only, so that everything would
+  be lost when it is killed. As Redis does, it forks: the data of the fork do not change meanwhile.
+- It refuses web pages and foreign names of this machine, and all but GET on ministack's own paths,
+  which need no signature: `POST /_ministack/reset` would remove everything.
+- It makes one call of Cognito at a time. Ministack's threads fail when one of them adds a user
+  while another one goes through the users.
+- It ends when its standard input is closed, whose other end the local cloud holds.
 """
 
 import asyncio
@@ -25,16 +25,16 @@ from ministack.app import app
 from ministack.core.persistence import save_all
 from ministack.services import cloudformation, cognito, dynamodb, sqs
 
-from sam_offline.doors import Door, is_engines_own
+from sam_offline.access import AccessPolicy, is_engine_path
 
 _SAVED = {
     service.__name__.rpartition(".")[2]: service.get_state
     for service in (cloudformation, cognito, dynamodb, sqs)
 }
 _HUNG_SECONDS = 600
-# The time between two savings: at least this, and so many times what one takes.
-_SECONDS = 2.0
-_SHARE = 4
+# The pause between two savings: this long, or this many times as long as the last one took.
+_PAUSE_SECONDS = 2.0
+_PAUSE_FACTOR = 4
 _READS = ("BatchGet", "Describe", "Get", "List", "Query", "Receive", "Scan", "TransactGet")
 
 
@@ -55,8 +55,8 @@ class _Engine:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        refused = Door().refusal(headers.get("host"), headers.get("origin"))
-        if refused or (is_engines_own(scope["path"]) and scope["method"] != "GET"):
+        refused = AccessPolicy().refusal(headers.get("host"), headers.get("origin"))
+        if refused or (is_engine_path(scope["path"]) and scope["method"] != "GET"):
             await send({"type": "http.response.start", "status": 403, "headers": []})
             await send({"type": "http.response.body", "body": (refused or "").encode()})
             return
@@ -75,16 +75,17 @@ class _Engine:
             await _stacks_at_rest()
             self._changed.clear()
             began = time.monotonic()
-            async with self._one_at_a_time:  # and nobody else's call is half done either: one loop
+            # Then no call of Cognito is half done, nor another one, since those run in this thread.
+            async with self._one_at_a_time:
                 self._saving = os.fork()
             if self._saving == 0:
                 _save_and_exit()
             await asyncio.to_thread(os.waitpid, self._saving, 0)
             self._saving = None
-            await asyncio.sleep(max(_SECONDS, _SHARE * (time.monotonic() - began)))
+            await asyncio.sleep(max(_PAUSE_SECONDS, _PAUSE_FACTOR * (time.monotonic() - began)))
 
     def _stopping_first(self, receive: Any, saver: "asyncio.Task[None]") -> Any:
-        """`receive`, which before the end stops what would be saving at the same time."""
+        """Wrap `receive`, so that no saving goes on when ministack saves at the end."""
 
         async def next_event() -> Any:
             event = await receive()
@@ -93,7 +94,7 @@ class _Engine:
                 saver.cancel()
                 if self._saving:
                     os.kill(self._saving, signal.SIGKILL)
-                    with suppress(ChildProcessError):  # the other one who waits for it was faster
+                    with suppress(ChildProcessError):  # `_save_while_it_runs` has waited for it
                         os.waitpid(self._saving, 0)
             return event
 
@@ -101,7 +102,7 @@ class _Engine:
 
 
 async def _stacks_at_rest() -> None:
-    """Return when no stack is being made or updated: one that is saved so can never go on."""
+    """Wait until no stack is being made or updated: such a stack, once saved, could not go on."""
     while any(
         stack["StackStatus"].endswith("_IN_PROGRESS")
         for stack in list(cloudformation._stacks._data.values())
@@ -119,13 +120,14 @@ def _save_and_exit() -> None:
 
 def _end_with_input() -> None:
     sys.stdin.buffer.read()
-    signal.alarm(_HUNG_SECONDS)  # ends what does not end by itself
+    signal.alarm(_HUNG_SECONDS)  # ends the process if it hangs
     os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main() -> None:
     """Serve until the input ends, then save."""
-    warnings.filterwarnings("ignore", "This process .* is multi-threaded")  # idle, when it forks
+    # Its threads are idle when it forks.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded")
     threading.Thread(target=_end_with_input, daemon=True).start()
     config = Config()
     config.bind = [f"{os.environ['BIND_HOST']}:{os.environ['GATEWAY_PORT']}"]

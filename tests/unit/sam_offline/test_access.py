@@ -2,10 +2,10 @@
 
 import pytest
 
-from sam_offline.doors import Door, is_engines_own
+from sam_offline.access import AccessPolicy, is_engine_path
 
 API = "https://app.example"
-DOOR = Door(origins=(API,), page_port=3000)
+POLICY = AccessPolicy(origins=(API,), page_port=3000)
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ DOOR = Door(origins=(API,), page_port=3000)
     ],
 )
 def test_programs_come_in_by_any_name_of_this_machine(host: str) -> None:
-    assert DOOR.refusal(host, None) is None
+    assert POLICY.refusal(host, None) is None
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ def test_programs_come_in_by_any_name_of_this_machine(host: str) -> None:
     ],
 )
 def test_a_strangers_name_for_this_machine_stays_outside(host: str | None) -> None:
-    assert DOOR.refusal(host, None)
-    assert DOOR.refusal(host, f"http://{host}")
+    assert POLICY.refusal(host, None)
+    assert POLICY.refusal(host, f"http://{host}")
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_strangers_name_for_this_machine_stays_outside(host: str | None) -> No
     ],
 )
 def test_our_own_pages_and_those_of_named_origins_come_in(host: str, origin: str) -> None:
-    assert DOOR.refusal(host, origin) is None
+    assert POLICY.refusal(host, origin) is None
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_our_own_pages_and_those_of_named_origins_come_in(host: str, origin: str
     ],
 )
 def test_every_other_page_stays_outside(origin: str) -> None:
-    assert DOOR.refusal("127.0.0.1:4566", origin)
-    assert Door().refusal("127.0.0.1:4566", origin)
+    assert POLICY.refusal("127.0.0.1:4566", origin)
+    assert AccessPolicy().refusal("127.0.0.1:4566", origin)
 
 
 def test_an_api_for_every_origin_lets_every_page_in_by_a_name_of_this_machine() -> None:
-    door = Door(origins=("*",))
-    assert door.refusal("127.0.0.1:3000", "https://evil.example") is None
-    assert door.refusal("evil.example:3000", "https://evil.example")
+    policy = AccessPolicy(origins=("*",))
+    assert policy.refusal("127.0.0.1:3000", "https://evil.example") is None
+    assert policy.refusal("evil.example:3000", "https://evil.example")
 
 
 @pytest.mark.parametrize(
@@ -80,4 +80,4 @@ def test_an_api_for_every_origin_lets_every_page_in_by_a_name_of_this_machine() 
     ],
 )
 def test_the_engines_own_paths_are_known_however_they_are_written(path: str, own: bool) -> None:
-    assert is_engines_own(path) is own
+    assert is_engine_path(path) is own
