@@ -7,7 +7,7 @@ stops it. Addresses and names of the running stack are in .local/stack.json.
 import signal
 
 if __name__ == "__main__":
-    # Until `main` there is nothing to stop in order: Ctrl-C just ends it, without a traceback.
+    # Until `main` runs there is nothing to stop, so that Ctrl-C may end the process at once.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
@@ -22,11 +22,11 @@ from sam_offline.running import isolate_from_aws, run_until_stopped
 
 
 def main() -> int:
-    """Run until someone stops it; the exit status."""
+    """Run until someone stops it; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("--no-api", action="store_true", help="without the API, for `sam local`")
     arguments = parser.parse_args()
-    # The functions' workers keep their bytecode there, too, whatever the shell says about it.
+    # The functions' workers keep their bytecode there, too, whatever the shell has set.
     sys.pycache_prefix, sys.dont_write_bytecode = str(BYTECODE), False
 
     def start(parts: ExitStack) -> Callable[[], None]:

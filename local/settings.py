@@ -15,10 +15,16 @@ BYTECODE = ROOT / ".build" / "pycache"
 
 
 class Settings:
-    """Read once at the start; a port of 0 stands for any free one.
+    """The settings of a run; a port of 0 stands for any free one.
 
-    `of_application` are arguments of Offline. `database_url` is empty where the local cloud starts
-    its own PostgreSQL, `bridge` where no other address than 127.0.0.1 is there for containers.
+    Attributes
+    ----------
+    of_application
+        Arguments of `Offline`.
+    database_url
+        Empty if the local cloud has to start PostgreSQL itself.
+    bridge
+        The address for containers; None if it is 127.0.0.1.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Fills the stores: schema, seed, and the repair of what a killed run left apart (KEEP=1)."""
+"""Fills the stores: schema, seed, and with KEEP=1 the repair of what a killed run has left."""
 
 from datetime import UTC, datetime
 
@@ -10,14 +10,14 @@ from commands.repair import repair_lists, repair_users
 from sam_offline.app import Offline
 from sam_offline.console import say
 from sam_offline.errors import OfflineError
-from seed.writing import SeedError, SeedReport, write_examples
+from seed.writing import SeedError, write_examples
 
 __all__ = ["fill"]
 
 
-def fill(app: Offline, database_url: str, *, repairs: bool) -> SeedReport:
-    """Load the schema and the seed, and repair what is kept; OfflineError where that fails."""
-    # The sign-ins go the way of every client, so that the triggers see them.
+def fill(app: Offline, database_url: str, *, repairs: bool) -> None:
+    """Load the schema and the seed, and repair what was kept; OfflineError if that fails."""
+    # Sign-ins are made at the address for clients, so that the pool's triggers are called.
     dynamodb, cognito = app.client("dynamodb"), app.client("cognito-idp")
     table_name, pool_id = app.outputs["TableName"], app.outputs["UserPoolId"]
     try:
@@ -30,7 +30,7 @@ def fill(app: Offline, database_url: str, *, repairs: bool) -> SeedReport:
             ):
                 for sentence in repair:
                     say(f"local: {sentence}")
-        report = write_examples(
+        write_examples(
             dynamodb=dynamodb,
             cognito=cognito,
             table_name=table_name,
@@ -41,4 +41,3 @@ def fill(app: Offline, database_url: str, *, repairs: bool) -> SeedReport:
     except (psycopg2.Error, BotoCoreError, ClientError, SeedError) as error:
         raise OfflineError(f"Schema or seed cannot be loaded: {str(error).strip()}") from error
     say("local: users, sign-ins and conversations of the seed are there")
-    return report

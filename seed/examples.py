@@ -16,21 +16,30 @@ BETWEEN_MESSAGES = timedelta(minutes=1)
 
 @dataclass(frozen=True, kw_only=True)
 class SeedUser:
-    """A user of the seed; without a fixed cognito_user_id they get a sign-in."""
+    """A user of the seed; `cognito_user_id` is None for those who can sign in."""
 
     user: User
     email: str
     cognito_user_id: str | None
 
+    @property
+    def signs_in(self) -> bool:
+        """Whether they get a sign-in in the local user pool, with `PASSWORD`."""
+        return self.cognito_user_id is None
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeedMessageGroup:
-    """A message group of the seed: two handles, and (handle, text) of its messages.
+    """A message group of the seed.
 
     Attributes
     ----------
+    members
+        The handles of the two members.
+    messages
+        The handle of the sender and the text of each message.
     marked_unread, muted
-        The handles of those who have marked it so.
+        The handles of the members who have marked it so.
     """
 
     uuid: str

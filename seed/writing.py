@@ -4,7 +4,7 @@ However often this is done, the state is the same: uuids are fixed, and a conver
 keeps the times of its first seeding.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid5
@@ -34,21 +34,7 @@ if TYPE_CHECKING:
 
 
 class SeedError(Exception):
-    """The data that is there does not go together with the examples; the message says why."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedReport:
-    """What was seeded.
-
-    Attributes
-    ----------
-    handles
-        Who can sign in, all with `password`.
-    """
-
-    handles: list[str]
-    password: str
+    """The existing data contradict the examples; the message says in what."""
 
 
 def write_examples(
@@ -59,8 +45,8 @@ def write_examples(
     user_pool_id: str,
     database_url: str,
     now: datetime,
-) -> SeedReport:
-    """Write users, sign-ins and conversations; leave what is there.
+) -> None:
+    """Write users, sign-ins and conversations, as far as they are missing.
 
     Raises
     ------
@@ -73,15 +59,11 @@ def write_examples(
     try:
         _write_rows(connection)
         for user in users:
-            if user.cognito_user_id is None:
+            if user.signs_in:
                 _write_sign_in(connection, cognito, user_pool_id, user)
     finally:
         connection.close()
     write_conversations(repository, now)
-    return SeedReport(
-        handles=[user.user.handle for user in users if user.cognito_user_id is None],
-        password=PASSWORD,
-    )
 
 
 def write_conversations(repository: Repository, now: datetime) -> None:

@@ -90,7 +90,7 @@ def _email(run: Run, handle: str) -> str:
         return handle
     if not run.target.on_aws:
         for user in seed_users():
-            if user.user.handle == handle and user.cognito_user_id is None:
+            if user.user.handle == handle and user.signs_in:
                 return user.email
     found = list(list_sign_ins(run.target, handle=handle))
     if len(found) != 1:

@@ -645,7 +645,7 @@ def test_setup_begins_anew_beside_open_sessions_and_keeps_uuids(
     ids = {
         user.user.handle: make_sign_in(local["UserPoolId"], user.user.handle)
         for user in seed_users()
-        if user.cognito_user_id is None
+        if user.signs_in
     }
     who = "SELECT handle, uuid::text, cognito_user_id FROM public.users WHERE handle <> 'sampler'"
     uuids = {user.user.handle: user.user.uuid for user in seed_users()}
