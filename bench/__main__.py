@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import cold_start, growth, hints, local_cloud, moves, simulation, summary, warm
 from bench.artifact import BUILT
+from bench.stage import stage
 from local.settings import ROOT
 
 WINDOWS = (0, 1)
@@ -27,7 +28,7 @@ def main() -> None:
     for also in parser.parse_args().also:
         name, _, folder = also.partition("=")
         builds[name] = ROOT / folder
-    with cold_start.stage() as scene:
+    with stage() as scene:
         with tempfile.TemporaryDirectory(prefix="bench") as folder:
             starts = cold_start.measure(scene, Path(folder), runs=cold_start.RUNS, builds=builds)
         print(f"\n## Cold start\n\n{cold_start.report(starts)}", flush=True)

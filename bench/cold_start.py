@@ -1,16 +1,15 @@
 """Import and first request of a function from what `sam build` made, beside a bare handler.
 
-    bin/sam build && bin/python -m bench.cold_start [--runs 9] [--also NAME=FOLDER]
+    bin/sam build && bin/python -m bench.cold_start
 
 The bare handler makes a boto3 client and answers with one Query. The two functions of the reference
-are boto3, psycopg2 and bench.reference, without layers and without bytecode of their own. Every run
-is a new interpreter with the runtime's packages and the function's zips, unpacked as in Lambda; the
-runs of all take turns, so that a busy machine slows down each of them. PostgreSQL is reached with
-TLS, and by ours with a token of IAM, as in the cloud; --also adds another build to the turns, such
-as one of an earlier version.
+are boto3, psycopg2 and bench.reference, without layers and without bytecode of their own.
+
+Every run is a new interpreter with the runtime's packages and the function's zips, unpacked as in
+Lambda. The functions take turns, so that a busy machine slows down all of them. As in the cloud,
+PostgreSQL is reached with TLS, and by our functions with a token of IAM.
 """
 
-import argparse
 import itertools
 import json
 import os
@@ -21,28 +20,20 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench.artifact import BUILT, RUNTIME, Deployed, deploy
-from bench.database import Database, database
-from bench.engine import Engine, engine, functions_of
+from bench.conversations import TEXT
+from bench.engine import functions_of
 from bench.figures import Spread, table
-from bench.records import record
 from bench.reference import Reference, create_table
-from bench.write_units import user
+from bench.stage import PAGE, Stage, list_messages, stage
 from local.settings import ROOT
-from messaging import keys, message_groups
-from messaging.entities import Message
-from messaging.message_groups import SendRequest
-from runtime.user import User
+from messaging import keys
 
 RUNS = 9
-PAGE = 20
-TEXT = "x" * 100
 
 _FRESH = Path(__file__).with_name("fresh.py")
 _PACKAGES = ROOT / ".build" / "layers" / "directory"
@@ -67,96 +58,8 @@ _IMPORT_TIME = re.compile(r"import time: +(\d+) \| +\d+ \| +([\w.]+)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """Where the functions run: the engine, the database, and a conversation of two people."""
-
-    running: Engine
-    directory: Database
-    people: tuple[User, User]
-    group: str
-
-    def variables(self) -> dict[str, str]:
-        """Return what the template cannot know."""
-        return {
-            "AWS_ENDPOINT_URL": self.running.url,
-            "DATABASE_URL": self.directory.address,
-            "TABLE_NAME": self.running.table_name,
-        }
-
-    def list_messages(self) -> dict[str, Any]:
-        """Return a request for the newest page of the conversation."""
-        return list_messages(self.people[0], self.group)
-
-    def new_message(self) -> dict[str, Any]:
-        """Return a batch with one message, newer than all before."""
-        sk = keys.message_sk(keys.Position(datetime.now(UTC), user("any").uuid))
-        message = Message.from_sender(
-            self.people[0], message_group_uuid=self.group, sk=sk, message=TEXT
-        )
-        return {"Records": [record(message)]}
-
-
-def list_messages(reader: User, group: str) -> dict[str, Any]:
-    """Return a request for the newest page of a conversation."""
-    return request(
-        "GET",
-        "/api/messages/{message_group_uuid}",
-        by=reader,
-        parameters={"message_group_uuid": group},
-    )
-
-
-def request(
-    method: str,
-    route: str,
-    *,
-    by: User,
-    parameters: Mapping[str, str] | None = None,
-    body: object = None,
-) -> dict[str, Any]:
-    """Return the event of a request that the gateway has let in."""
-    claims = {"sub": by.handle, "token_use": "access"}
-    return {
-        "version": "2.0",
-        "routeKey": f"{method} {route}",
-        "rawPath": route,
-        "rawQueryString": "",
-        "headers": {"content-type": "application/json"},
-        "pathParameters": dict(parameters or {}),
-        "requestContext": {
-            "http": {"method": method, "path": route, "sourceIp": "127.0.0.1"},
-            "requestId": "request",
-            "stage": "$default",
-            "authorizer": {"jwt": {"claims": claims, "scopes": None}},
-        },
-        "isBase64Encoded": False,
-        "body": json.dumps(body),
-    }
-
-
-@contextmanager
-def stage() -> Iterator[Stage]:
-    """Start engine and database, and fill them with a conversation of one page."""
-    with engine() as running, database() as directory:
-        repository, _ = running.repository()
-        people = user("grahams"), user("reef")
-        for person in people:
-            directory.add(person)
-        first = SendRequest(message=TEXT)
-        sent = message_groups.create_message_group(
-            repository, *people, first, now=lambda: datetime.now(UTC)
-        )
-        group = sent.message.message_group_uuid
-        for _ in range(PAGE):
-            message_groups.create_message(
-                repository, people[0], group, first, now=lambda: datetime.now(UTC)
-            )
-        yield Stage(running=running, directory=directory, people=people, group=group)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Contender:
-    """A function to start, by the name that the results have for it."""
+    """A function to start; `name` is its name in the results."""
 
     name: str
     deployed: Deployed
@@ -205,7 +108,8 @@ class Contender:
 
 def contenders(builds: Mapping[str, Path], scene: Stage, folder: Path) -> Iterator[Contender]:
     """Lay out the bare handler, A and E of each build, and those of the reference."""
-    # Beside the sources, where the functions look, and not where this project keeps its own.
+    # Bytecode has to lie beside the sources, where functions look for it. This project keeps its
+    # own elsewhere.
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPYCACHEPREFIX"}
     packages = RUNTIME.parent.parent / "lib"
     subprocess.run([RUNTIME, "-m", "compileall", "-q", packages], env=environment, check=True)
@@ -246,7 +150,7 @@ def _of_reference(scene: Stage, folder: Path) -> Iterator[Contender]:
         item = reference.write(scene.people[0], group, TEXT)
         return {"Records": [{"eventName": "INSERT", "dynamodb": {"NewImage": item}}]}
 
-    # Nothing asks for TLS or a user in the address that the template gives.
+    # The address that the template gives has neither a user nor TLS.
     variables = {
         **scene.variables(),
         "TABLE_NAME": reference.table,
@@ -300,7 +204,7 @@ def measure(
     for run in range(runs + 1):
         for one in competing if run % 2 else reversed(competing):
             steps = one.start()
-            if run:  # the very first finds no file in the system's memory
+            if run:  # during the first run no file is in the system's cache
                 results[one.name].append(steps)
     bare = [sum(step["cpu"] for step in steps) for steps in results["bare"]]
     return [
@@ -349,21 +253,6 @@ def report(results: list[ColdStart]) -> str:
     return f"{table(head, rows)}\n\n{table(['import, ms, best of three', *names], times)}"
 
 
-def main() -> None:
-    """Read the arguments and run."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--runs", type=int, default=RUNS)
-    parser.add_argument("--also", metavar="NAME=FOLDER", action="append", default=[])
-    arguments = parser.parse_args()
-    builds = {"": BUILT}
-    for also in arguments.also:
-        name, _, folder = also.partition("=")
-        builds[name] = ROOT / folder
-    with stage() as scene, tempfile.TemporaryDirectory(prefix="bench") as folder:
-        print(report(measure(scene, Path(folder), runs=arguments.runs, builds=builds)))
-
-
 if __name__ == "__main__":
-    main()
+    with stage() as measured, tempfile.TemporaryDirectory(prefix="bench") as place:
+        print(report(measure(measured, Path(place), runs=RUNS, builds={"": BUILT})))

@@ -2,10 +2,10 @@
 
     bin/python -m bench.growth
 
-The engine reports the same read units for every page, so that they are computed here, for the
-reference's design, too: half a unit for each 4 KB of the rows that a query evaluates, which are
-those of its page. Time is the client's. It is measured up to `LARGEST` rows, which the engine takes
-a minute to fill, and of ours alone: the engine's own cost is nearly all of it.
+The engine reports the same read units for every page, so that they are computed here, also for the
+reference: half a unit for each 4 KB of the rows that a query evaluates, which are those of its
+page. Time is what the client waits. It is measured for ours alone, since nearly all of it is the
+engine's, and up to `LARGEST` rows, which take the engine a minute to store.
 """
 
 import math
@@ -14,15 +14,17 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import batched
 from typing import Any
 from uuid import uuid4
 
 from bench import reference
+from bench.conversations import TEXT, user
 from bench.engine import Engine, engine
 from bench.figures import Spread, table
-from bench.write_units import user
+from commands.ddb.paging import BATCH_ITEMS, BatchWriter
 from messaging import keys
-from messaging.attributes import from_dynamodb, to_dynamodb
+from messaging.attributes import from_dynamodb
 from messaging.entities import Item, Message, MessageGroupRow
 from messaging.repository import PageRequest, Repository
 from runtime.user import User
@@ -31,7 +33,6 @@ SIZES = (10, 100, 1_000, 10_000, 100_000, 1_000_000)
 LARGEST = 10_000
 READS = 30
 PAGE = PageRequest(limit=20)
-TEXT = "x" * 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +106,7 @@ def measure(running: Engine) -> list[Grown]:
             their_newest = range(max(0, rows - reference.LIMIT), rows)
             milliseconds = None
             if rows <= LARGEST:
-                _fill(repository, running.table_name, partition.items(range(rows)))
+                _fill(running, partition.items(range(rows)))
                 milliseconds = _read(repository, partition, rows)
             results.append(
                 Grown(
@@ -134,15 +135,10 @@ def _read_units(evaluated: list[Item]) -> float:
     return math.ceil(sum(map(_bytes, evaluated)) / 4096) / 2
 
 
-def _fill(repository: Repository, table_name: str, items: list[Item]) -> None:
-    def write(first: int) -> None:
-        puts: Any = [{"PutRequest": {"Item": to_dynamodb(i)}} for i in items[first : first + 25]]
-        answer = repository._client.batch_write_item(RequestItems={table_name: puts})
-        if answer["UnprocessedItems"]:
-            raise SystemExit("the engine did not take every row")
-
+def _fill(running: Engine, items: list[Item]) -> None:
+    writer = BatchWriter(running.client("dynamodb"), running.table_name)
     with ThreadPoolExecutor(2) as executor:
-        list(executor.map(write, range(0, len(items), 25)))
+        list(executor.map(writer.put, batched(items, BATCH_ITEMS, strict=False)))
 
 
 def _bytes(item: Mapping[str, Any]) -> int:

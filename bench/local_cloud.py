@@ -2,9 +2,10 @@
 
     bin/python -m bench.local_cloud
 
-By its commands alone, as somebody at a terminal has it, so that it may change inside.
+It is used as from a terminal, so that its inside may change.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -14,6 +15,8 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -23,12 +26,11 @@ from local.settings import ROOT
 
 CLIENTS = 4
 REQUESTS = 400
-_READY = "local: ready at "
 
 
 @dataclass(frozen=True, kw_only=True)
 class LocalCloud:
-    """Seconds to start from empty stores, requests a second by route, megabytes in the end."""
+    """Seconds to start from empty stores, requests a second by route, megabytes at the end."""
 
     start_seconds: float
     per_second: dict[str, float]
@@ -37,11 +39,16 @@ class LocalCloud:
 
 @dataclass(frozen=True, kw_only=True)
 class Started:
-    """A local cloud that runs: its process, the API's address, and what its commands need."""
+    """A local cloud that runs: its process, its stack.json, and the environment for commands."""
 
-    process: "subprocess.Popen[str]"
-    url: str
+    process: "subprocess.Popen[bytes]"
+    stack: dict[str, Any]
     environment: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        """The address of the API."""
+        return str(self.stack["ApiUrl"])
 
     def token(self, handle: str) -> str:
         """Return an access token of somebody of the seed."""
@@ -60,28 +67,37 @@ class Started:
 
 
 @contextmanager
-def started() -> Iterator[Started]:
-    """Start it with stores of its own, and stop it."""
-    with tempfile.TemporaryDirectory(prefix="bench") as folder:
-        environment = {**os.environ, "LOCAL_STATE": folder}
-        environment |= dict.fromkeys(("PORT", "AWS_PORT", "POSTGRES_PORT"), "0")
-        running = subprocess.Popen(
-            [ROOT / "bin" / "python", "-m", "local"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            text=True,
+def started(folder: Path) -> Iterator[Started]:
+    """Start a local cloud with its stores and its log in `folder`, and stop it in the end."""
+    state = folder / "state"
+    environment = {**os.environ, "LOCAL_STATE": str(state)}
+    environment |= dict.fromkeys(("PORT", "AWS_PORT", "POSTGRES_PORT"), "0")
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [ROOT / "bin" / "python", "-m", "local"], env=environment, stdout=log, stderr=log
         )
         try:
-            yield Started(process=running, url=_ready(running), environment=environment)
+            stack = _stack(process, state / "stack.json")
+            yield Started(process=process, stack=stack, environment=environment)
         finally:
-            running.send_signal(signal.SIGINT)
-            running.communicate()
+            process.send_signal(signal.SIGINT)
+            process.wait()
+
+
+def _stack(process: "subprocess.Popen[bytes]", file: Path) -> dict[str, Any]:
+    """Wait until the local cloud is ready; return its stack.json."""
+    while not file.exists():
+        if process.poll() is not None:
+            raise SystemExit("the local cloud did not start")
+        time.sleep(0.02)
+    stack: dict[str, Any] = json.loads(file.read_text())
+    return stack
 
 
 def measure() -> LocalCloud:
-    """Start it, ask, and stop it."""
+    """Start a local cloud, send requests, and stop it."""
     began = time.monotonic()
-    with started() as cloud:
+    with tempfile.TemporaryDirectory(prefix="bench") as folder, started(Path(folder)) as cloud:
         seconds = time.monotonic() - began
         with cloud.client("grahams") as client:
             groups = client.get("/api/message_groups").json()
@@ -93,13 +109,6 @@ def measure() -> LocalCloud:
         return LocalCloud(
             start_seconds=seconds, per_second=speeds, megabytes=_memory(cloud.process.pid)
         )
-
-
-def _ready(running: "subprocess.Popen[str]") -> str:
-    for line in running.stdout or ():
-        if line.startswith(_READY):
-            return line.removeprefix(_READY).partition(";")[0]
-    raise SystemExit("the local cloud did not start")
 
 
 def _per_second(client: httpx.Client, route: str) -> float:

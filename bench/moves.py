@@ -1,31 +1,27 @@
-"""What E carries: messages a second and write units by K, and the lag of a quiet conversation.
+"""E, the moves of rows: messages a second and write units by K, and the lag when little happens.
 
     bin/python -m bench.moves
 
-K is the number of messages of one group in a batch. The reference invokes its function for each
-record, and for each of the four that a move writes.
+K is the number of messages of one group in a batch. The reference's function is called for each
+record, among them the four records that a move itself writes.
 """
 
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 
+from bench.conversations import TEXT, Conversation, record, user
 from bench.engine import Engine, Meter, engine
 from bench.figures import Spread, table
-from bench.records import record
 from bench.reference import Reference, create_table, move
-from bench.write_units import user
-from messaging import message_groups
-from messaging.message_groups import SendRequest
+from messaging.repository import Repository
 from messaging.stream import StreamProcessor
 from sam_offline.functions import Result
 from sam_offline.streams import StreamReader
 
 BATCHES = (1, 3, 10, 100)
-TEXT = "x" * 100
 ROUNDS = 5
 BATCH_SIZE = 100
 QUIET_MESSAGES = 25
@@ -33,7 +29,7 @@ QUIET_MESSAGES = 25
 
 @dataclass(frozen=True, kw_only=True)
 class Carried:
-    """What one kind of batch costs a message, and how many messages a second one shard carries."""
+    """What one shard carries in batches of one kind, and what a message costs there."""
 
     design: str
     groups: int
@@ -56,26 +52,16 @@ def throughput(running: Engine) -> list[Carried]:
 def _ours(running: Engine, groups: int, k: int) -> Carried:
     repository, meter = running.repository()
     processor = StreamProcessor(repository)
-    made = []
-    for _ in range(groups):
-        people = user("one"), user("other")
-        sent = message_groups.create_message_group(
-            repository, *people, SendRequest(message=TEXT), now=lambda: datetime.now(UTC)
-        )
-        made.append((people[0], sent.message.message_group_uuid))
+    made = [_begun(repository) for _ in range(groups)]
 
     def batch() -> list[Any]:
         return [
-            record(
-                message_groups.create_message(
-                    repository, one, group, SendRequest(message=TEXT), now=lambda: datetime.now(UTC)
-                ).message
-            )
-            for one, group in made
+            record(conversation.write(by=conversation.people[0]).message)
+            for conversation in made
             for _ in range(k)
         ]
 
-    processor.process(batch())  # from here on it knows the members
+    processor.process(batch())  # from here on the processor knows the members
     seconds: list[float] = []
     taken = Meter()
     for _ in range(ROUNDS):
@@ -88,6 +74,12 @@ def _ours(running: Engine, groups: int, k: int) -> Carried:
         if report.failed or report.parked:
             raise SystemExit("a batch was not moved")
     return _carried("ours", groups, k, seconds, taken)
+
+
+def _begun(repository: Repository) -> Conversation:
+    conversation = Conversation(repository=repository, people=(user("one"), user("other")))
+    conversation.begin()
+    return conversation
 
 
 def _reference(running: Engine, groups: int, k: int) -> Carried:
@@ -152,26 +144,17 @@ def quiet_lag(running: Engine, window: int) -> Lag:
         streams=running.client("dynamodbstreams"),
         sqs=running.client("sqs"),
     )
-    people = user("one"), user("other")
-    sent = message_groups.create_message_group(
-        repository, *people, SendRequest(message=TEXT), now=lambda: datetime.now(UTC)
-    )
+    conversation = _begun(repository)
     reader.start()
     lags = []
     for number in range(QUIET_MESSAGES + 1):
-        message_groups.create_message(
-            repository,
-            people[0],
-            sent.message.message_group_uuid,
-            SendRequest(message=TEXT),
-            now=lambda: datetime.now(UTC),
-        )
+        conversation.write(by=conversation.people[0])
         answered = time.perf_counter()
         if not moved.acquire(timeout=60):
             raise SystemExit("a row did not move")
-        if number:  # the first waits for the reader to find the shards
+        if number:  # before the first the reader has to find the shards
             lags.append((time.perf_counter() - answered) * 1000)
-        time.sleep(0.017 * (number % 15))  # so that messages come at any moment of its polls
+        time.sleep(0.017 * (number % 15))  # so that messages come at all moments between its polls
     reader.stop()
     return Lag(
         window=window,

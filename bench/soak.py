@@ -1,10 +1,10 @@
-"""What the stream processor carries: 10,000 messages in 200 groups, through the stream.
+"""How many messages a second go through the stream: 10,000 messages in 200 groups.
 
     bin/python -m bench.soak [--messages 10000] [--groups 200] [--writers 4]
 
-Writers write as fast as they can while the event source mapping of the template, played by the
-local cloud, delivers the stream to the function's code in this process. At the end every list is
-compared with the messages.
+Writers write as fast as they can. Meanwhile the template's event source mapping, as sam_offline has
+it, delivers the stream to the function's code in this process. At the end every list is compared
+with the messages.
 """
 
 import argparse
@@ -14,18 +14,14 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import partial
 from random import Random
 from typing import Any
 
+from bench.conversations import Conversation, user
 from bench.engine import Engine, Meter, engine
-from bench.write_units import user
-from messaging import message_groups
-from messaging.message_groups import SendRequest
 from messaging.repository import PageRequest, Repository
 from messaging.stream import Report, StreamProcessor
-from runtime.user import User
 from sam_offline.functions import Result
 from sam_offline.streams import StreamReader
 
@@ -34,7 +30,7 @@ DRAIN_SECONDS = 120.0
 
 @dataclass(kw_only=True)
 class Worker:
-    """E in this process, where the local cloud would have its workers."""
+    """E, called in this process instead of a worker process."""
 
     processor: StreamProcessor
     reports: list[Report] = field(default_factory=list)
@@ -49,23 +45,6 @@ class Worker:
         return Result(payload={"batchItemFailures": failures})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """A conversation of two people."""
-
-    uuid: str
-    members: tuple[User, User]
-
-
-def begin(repository: Repository, number: int) -> Group:
-    """Make a conversation."""
-    members = user(f"one{number}"), user(f"other{number}")
-    sent = message_groups.create_message_group(
-        repository, *members, SendRequest(message="first"), now=lambda: datetime.now(UTC)
-    )
-    return Group(uuid=sent.message.message_group_uuid, members=members)
-
-
 def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
     """Run and print the figures."""
     plain, meter_of_writers = running.repository(connections=writers)
@@ -77,16 +56,17 @@ def soak(running: Engine, *, messages: int, groups: int, writers: int) -> None:
         streams=running.client("dynamodbstreams"),
         sqs=running.client("sqs"),
     )
-    made = [begin(plain, number) for number in range(groups)]
+    made = [
+        Conversation(repository=plain, people=(user(f"one{number}"), user(f"other{number}")))
+        for number in range(groups)
+    ]
+    for conversation in made:
+        conversation.begin()
     random = Random(1)
     order = [random.choice(made) for _ in range(messages)]
 
-    def write(number: int, group: Group) -> None:
-        request = SendRequest(message=f"message {number} " + "x" * 100)
-        sender = group.members[number % 2]
-        message_groups.create_message(
-            plain, sender, group.uuid, request, now=lambda: datetime.now(UTC)
-        )
+    def write(number: int, conversation: Conversation) -> None:
+        conversation.write(by=conversation.people[number % 2])
 
     reader.start()
     began = time.monotonic()
@@ -128,21 +108,21 @@ def print_figures(worker: Worker, meter: Meter, messages: int) -> None:
     print(f"lag of a move        median {median:.0f} ms, 99th percentile {p99:.0f} ms")
 
 
-def verify(repository: Repository, groups: list[Group]) -> list[str]:
-    """Return which lists do not show the last message, once."""
+def verify(repository: Repository, conversations: list[Conversation]) -> list[str]:
+    """Return the lists that do not show just the last message."""
     wrong = []
     lock = threading.Lock()
 
-    def check(group: Group) -> None:
-        newest = repository.list_messages(group.uuid, PageRequest(limit=1)).rows[0]
-        for member in group.members:
+    def check(conversation: Conversation) -> None:
+        newest = repository.list_messages(conversation.group, PageRequest(limit=1)).rows[0]
+        for member in conversation.people:
             rows = repository.list_message_groups(member.uuid, PageRequest(limit=10)).rows
             if [row.last_sk for row in rows] != [newest.place]:
                 with lock:
-                    wrong.append(f"{member.handle} in {group.uuid}")
+                    wrong.append(f"{member.handle} in {conversation.group}")
 
     with ThreadPoolExecutor(4) as executor:
-        list(executor.map(check, groups))
+        list(executor.map(check, conversations))
     return wrong
 
 

@@ -2,8 +2,8 @@
 
     bin/python -m bench.warm
 
-All in this process, in turns, against the same engine, with pages of 20 rows. The bare calls are
-those that our handler was seen to make, with the same parameters. Each C writes to somebody new.
+They take turns in this process, with the same engine and pages of 20 rows. The bare calls are those
+to DynamoDB that our handler makes, recorded with their parameters. Each C writes to a new person.
 """
 
 import importlib
@@ -20,14 +20,14 @@ from unittest.mock import patch
 
 from botocore import xform_name
 
-from bench.cold_start import PAGE, TEXT, Stage, list_messages, request, stage
+from bench.conversations import TEXT, user
 from bench.figures import Spread, table
 from bench.reference import Reference, create_table
-from bench.write_units import user
+from bench.stage import PAGE, Stage, list_messages, request, stage
 from messaging import repository
 
 REQUESTS = 100
-# After so many conversations begun, both lists have a page.
+# Each round begins a conversation: after these rounds both lists have a page of rows.
 WARM_UP = PAGE
 
 OURS = {
@@ -89,7 +89,7 @@ def measure(scene: Stage) -> list[Warm]:
 
 
 def _reference(scene: Stage) -> tuple[Handler, str]:
-    """Return its handler, and a conversation of one page in its table."""
+    """Return the reference's handler, and a conversation of one page in its table."""
     reference = Reference(client=scene.running.client("dynamodb"), table="reference-warm")
     create_table(reference.client, reference.table)
     group = reference.begin(scene.people, TEXT)

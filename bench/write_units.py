@@ -1,69 +1,25 @@
 """Write units of a message, of the move that follows it, and of a mark.
 
-K is the number of messages of a group in a batch.
-
     bin/python -m bench.write_units
 
-As DynamoDB reports them (ConsumedCapacity of the table and of both indexes): for messages of 200
-characters, and for the longest that there are, from people with the longest names.
+They are what DynamoDB reports (ConsumedCapacity of the table and of both indexes), for messages of
+200 characters, and for the longest messages of people with the longest names. K is the number of
+messages of one group in a batch.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from uuid import uuid4
-
+from bench.conversations import Conversation, record, user
 from bench.engine import TABLE, Engine, Meter, engine
-from bench.records import record
 from directory.users import MAX_DISPLAY_NAME_CHARS
-from messaging import keys, marks, message_groups
+from messaging import keys, marks
 from messaging.bodies import MAX_MESSAGE_CHARS
 from messaging.entities import Marking, Settings
-from messaging.message_groups import SendRequest, SendResult
-from messaging.repository import Repository
+from messaging.message_groups import SendResult
 from messaging.stream import StreamProcessor
 from runtime.user import User
 
 BATCHES = (1, 2, 3, 10)
-# The longest that a sign-up may choose (HANDLE in directory.users).
+# The longest handle that a sign-up may choose (HANDLE in directory.users).
 HANDLE_CHARS = 30
-
-
-def user(handle: str, *, display_name: str = "") -> User:
-    """Return someone new."""
-    return User(uuid=str(uuid4()), handle=handle, display_name=display_name or handle.capitalize())
-
-
-@dataclass(kw_only=True)
-class Conversation:
-    """Two people who write a text to each other again and again."""
-
-    repository: Repository
-    people: tuple[User, User]
-    text: str
-    group: str = ""
-    turn: int = 0
-
-    def begin(self, *, named: bool) -> SendResult:
-        """Write the message that makes the group (C)."""
-        sent = message_groups.create_message_group(
-            self.repository, *self.people, self._new(named=named), now=lambda: datetime.now(UTC)
-        )
-        self.group = sent.message.message_group_uuid
-        return sent
-
-    def go_on(self, *, named: bool) -> SendResult:
-        """Write the next message (D), each of the two in turn."""
-        self.turn += 1
-        return message_groups.create_message(
-            self.repository,
-            self.people[self.turn % 2],
-            self.group,
-            self._new(named=named),
-            now=lambda: datetime.now(UTC),
-        )
-
-    def _new(self, *, named: bool) -> SendRequest:
-        return SendRequest(message=self.text, message_uuid=str(uuid4()) if named else None)
 
 
 def line(what: str, meter: Meter) -> None:
@@ -86,16 +42,16 @@ def measure(running: Engine, people: tuple[User, User], text: str) -> None:
         return meter.take()
 
     print("| | table | rows' index | list index | together | calls |\n|---|---|---|---|---|---|")
-    conversation.begin(named=False)
+    conversation.begin()
     line("C", meter.take())
     others = (people[0], user("someone"))
     Conversation(repository=repository, people=others, text=text).begin(named=True)
     line("C, named", meter.take())
-    for _ in conversation.people:  # both are remembered as members from here on
-        conversation.go_on(named=False)
+    for _ in conversation.people:  # from here on both are known as members
+        conversation.write()
     for named in (False, True):
         meter.take()
-        sent = conversation.go_on(named=named)
+        sent = conversation.write(named=named)
         line("D, named" if named else "D", meter.take())
         line("E, warm" if named else "E, cold", move(sent))
     line("E, the same batch again", move(sent))
@@ -116,7 +72,7 @@ def measure(running: Engine, people: tuple[User, User], text: str) -> None:
         together = []
         for named in (False, True):
             meter.take()
-            batch = [conversation.go_on(named=named) for _ in range(size)]
+            batch = [conversation.write(named=named) for _ in range(size)]
             written = meter.take().write_units.total()
             moved = move(*batch).write_units.total()
             together.append((written + moved) / size)

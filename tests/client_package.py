@@ -51,7 +51,7 @@ def check() -> None:
         program.write_text(found[1])
         typing = ("--strict", "--config-file=", "--python-executable", python)
         _run(folder, sys.executable, "-m", "mypy", *typing, program)
-        with started() as cloud:
+        with started(folder) as cloud:
             whose = {"TOKEN": cloud.token("grahams"), "API": cloud.url, "NO_PROXY": "*"}
             program.write_text(found[1].replace("http://127.0.0.1:3000", cloud.url))
             said = _run(folder, python, program, **whose)

@@ -1,29 +1,25 @@
-"""`make load`: people sign up, use the local cloud at rising rates, and all is looked through.
+"""`make load`: people sign up and use the local cloud, more and more of them; then all is verified.
 
-Exit status 1 when anything is wrong afterwards. Of errors under load it only says how many: a
-request that gets 503 may be repeated, and what was not accepted may be there or not.
+The exit status is 1 if anything is wrong afterwards. Errors under load are only counted: a request
+that gets 503 may be repeated, and what was not accepted may have been stored or not.
 """
 
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from bench.figures import table
 from bench.load.verification import Journal, verify
+from bench.local_cloud import started
 from cruddur_client import Client
 from local.settings import ROOT
+from sam_offline import ministack
 from seed.examples import PASSWORD
 from tests import logs
 
@@ -33,20 +29,19 @@ _SHOWN = ("Name", "Request Count", "Failure Count", "Requests/s", "50%", "95%", 
 
 
 def main() -> int:
-    """Measure, print a table, draw, and look through everything."""
+    """Measure, print a table, draw it, and verify everything."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="load") as name:
         folder = Path(name)
-        with started(folder) as stack:
-            people = sign_up(stack)
+        with started(folder) as cloud:
+            people = sign_up(cloud.stack)
             print(f"{len(people)} people have signed up", flush=True)
-            load(stack["ApiUrl"], people, folder / "journal")
+            load(cloud.url, people, folder / "journal")
             with (RESULTS / "load_stats.csv").open() as file:
                 rows = [[_short(row[name]) for name in _SHOWN] for row in csv.DictReader(file)]
             print(table(_SHOWN, rows))
             read = Journal.read(folder / "journal")
-            url = stack["ApiUrl"]
-            verified = verify(lambda token: Client(url, token), people, read)
+            verified = verify(lambda token: Client(cloud.url, token), people, read)
         for text in read.sent.values():
             logs.note_text(text)
         logged = sorted(set(logs.secrets_in((folder / "log").read_text(errors="replace"))))
@@ -62,40 +57,13 @@ def main() -> int:
     return 1 if faults else 0
 
 
-@contextmanager
-def started(folder: Path) -> Iterator[dict[str, Any]]:
-    """The local cloud with stores of its own, until the end; yield its stack.json."""
-    state = folder / "state"
-    environment = {**os.environ, "LOCAL_STATE": str(state)}
-    environment |= dict.fromkeys(("PORT", "AWS_PORT", "POSTGRES_PORT"), "0")
-    with (folder / "log").open("w") as log:
-        running = subprocess.Popen(
-            [ROOT / "bin" / "python", "-m", "local"], env=environment, stdout=log, stderr=log
-        )
-        try:
-            while not (state / "stack.json").exists():
-                if running.poll() is not None:
-                    raise SystemExit("the local cloud did not start")
-                time.sleep(0.2)
-            yield json.loads((state / "stack.json").read_text())
-        finally:
-            running.send_signal(signal.SIGINT)
-            running.wait()
-
-
 def _short(figure: str) -> str:
     return f"{float(figure):.1f}" if "." in figure else figure
 
 
 def sign_up(stack: dict[str, Any]) -> list[dict[str, str]]:
-    """Let people sign up and sign in; return their handles and tokens."""
-    cognito = boto3.client(
-        "cognito-idp",
-        endpoint_url=stack["EndpointUrl"],
-        region_name=stack["Region"],
-        aws_access_key_id=stack["AccessKeyId"],
-        aws_secret_access_key=stack["SecretAccessKey"],
-    )
+    """Sign people up and in; return their handles and tokens."""
+    cognito = ministack.client("cognito-idp", stack["EndpointUrl"], stack["Region"])
     client = {"ClientId": stack["UserPoolClientId"]}
 
     def person(number: int) -> dict[str, str]:
@@ -121,7 +89,7 @@ def sign_up(stack: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def load(url: str, people: list[dict[str, str]], journal: Path) -> None:
-    """Let locust play these people, draw what it measured."""
+    """Let locust act as these people, and draw what it measured."""
     names = journal.with_name("people.json")
     names.write_text(json.dumps(people))
     subprocess.run(

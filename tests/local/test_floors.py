@@ -10,10 +10,9 @@ from uuid import uuid4
 
 import pytest
 
+from bench.conversations import record, user
 from bench.database import Database, database
 from bench.engine import Engine, Meter, engine
-from bench.records import record
-from bench.write_units import user
 from directory import connection
 from local.settings import ROOT
 from messaging import keys, live, marks, message_groups, repository
