@@ -1,1 +1,1 @@
-"""What operators and developers do with the data: load the schema, seed, sign in."""
+"""Commands of operators and developers: schema, seed, repair, users, sign-ins, web client."""

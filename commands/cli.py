@@ -1,13 +1,13 @@
 """The `cruddur` command: every operator command, as ``cruddur <group> <name>``.
 
-The scripts in bin/ are the same commands by another name. A command's module is imported when the
-command is run or described: to complete its name, a Tab imports none of them.
+Each command is also a script in bin/. A command's module is imported when the command is run or
+described, so that the completion of names by Tab, which imports none of them, is fast.
 """
 
 import signal
 
 if __name__ == "__main__" and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-    # Until a command begins Ctrl-C just ends this process, without a traceback.
+    # Until a command begins, Ctrl-C ends this process at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ from typer.core import TyperCommand, TyperGroup
 
 @dataclass(frozen=True)
 class _Command:
-    """Where a command's function is, as "module:function", and what `command` is told of it."""
+    """A command that is not made yet: its "module:function", and arguments of `command`."""
 
     function: str
     changes: bool = False
@@ -45,7 +45,7 @@ class _Group(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in self.lazy and ctx.resilient_parsing and cmd_name not in self.commands:
-            return TyperCommand(cmd_name)  # a Tab that completes names needs no more
+            return TyperCommand(cmd_name)  # enough to complete names
         self._make(cmd_name)
         return super().get_command(ctx, cmd_name)
 

@@ -29,14 +29,14 @@ class Run:
 
     @cached_property
     def target(self) -> Target:
-        """Where the command works. It is looked for only now, so that wrong use is reported first.
+        """Where the command works. On AWS its account, region and stack are shown.
 
-        On AWS, account, region and stack are shown.
+        It is looked for at the first use, so that wrong options are reported before.
 
         Raises
         ------
-        TargetError
-            Nothing runs there.
+        CommandError
+            There is nothing to work on.
         """
         target = self._find()
         if target.on_aws:
@@ -44,22 +44,24 @@ class Run:
         return target
 
     def look_again(self) -> None:
-        """Look for the target anew when it is needed next."""
+        """Look for the target again when it is used next."""
         self.__dict__.pop("target", None)
 
     @staticmethod
     def refuse_without(needed: str, **given: object) -> None:
-        """Refuse options that would be ignored, since the one that they belong to was not given.
+        """Refuse options that have no effect without another option.
 
         Parameters
         ----------
+        needed
+            That option, which was not given.
         given
-            The options by their names, None where they were not given.
+            The values of the others by their names; None stands for "not given".
 
         Raises
         ------
         typer.BadParameter
-            At least one was.
+            One of them was given.
         """
         for name, value in given.items():
             if value is not None:
@@ -67,12 +69,12 @@ class Run:
                 raise typer.BadParameter(f"--{option} goes with {needed}")
 
     def confirm(self, what: str) -> None:
-        """Say what is about to be changed, and ask where that is on AWS.
+        """Ask before a change on AWS; `what` says in a sentence what will be changed.
 
         Raises
         ------
         typer.Abort
-            The answer is no, or there is nobody to ask.
+            The answer is no, or nobody can answer.
         """
         if self.target.on_aws and not self._yes:
             typer.confirm(f"{what} Go on?", abort=True, err=True)

@@ -1,4 +1,4 @@
-"""The directory's database: reached directly on this machine, on AWS through a function."""
+"""The directory's database: directly on this machine, and through a function on AWS."""
 
 import ipaddress
 import json
@@ -14,8 +14,8 @@ from commands.errors import CommandError
 from commands.targets import Target
 
 CONNECT_SECONDS = 5
-# The function's own timeout is 60 s. A call whose answer is late is not repeated: it may have been
-# carried out.
+# The function's own timeout is 60 s. A call without an answer is not repeated, since the function
+# may have done its work.
 _INVOCATION = Config(read_timeout=65, retries={"total_max_attempts": 1})
 
 

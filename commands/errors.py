@@ -1,5 +1,5 @@
-"""What a command says instead of doing its work."""
+"""The error with which a command ends."""
 
 
 class CommandError(Exception):
-    """A command cannot do its work; the message says in one sentence what to do."""
+    """A command cannot do its work; the message says in a sentence why, and what to do."""

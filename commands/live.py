@@ -17,14 +17,14 @@ from cruddur_client import ApiError, Client, Hint
 def live(run: Run, handle: Handle, *, password: Password = "") -> None:
     """Print a line for each hint that a user gets: something has changed.
 
-    It connects again whenever the connection ends, until Ctrl-C. It ends by itself only if the same
-    user opens so many other connections that this one has to make room.
+    It connects again whenever the connection ends, until Ctrl-C. It ends by itself only when the
+    same user has opened so many newer connections that this one is closed.
     """
     password = password or ask_password(run)
     client = Client(
         lambda: _for_now(lambda: run.target.output("ApiUrl")),
         lambda: _for_now(lambda: token_of(run, handle, password)),
-        attempts=1,  # so that what is in the way is said at once
+        attempts=1,  # so that the reason of a failure is shown at once
         trust_env=run.target.on_aws,
     )
     with suppress(KeyboardInterrupt), client:
@@ -48,14 +48,14 @@ def _show(run: Run, handle: str, hints: Iterator[Hint]) -> None:
             run.output.line(" ".join(fields.values()), fields)
         elif was_connected:
             note(f"Not connected: {hint.reason}")
-            if not on_aws:  # another local cloud may run by now
+            if not on_aws:  # a local cloud that was started again has other addresses
                 run.look_again()
         else:
             raise CommandError(f"Not connected: {hint.reason}")
 
 
 def _fields(hint: Hint) -> dict[str, str]:
-    """What the API has told."""
+    """Return the fields of a hint that the API has sent."""
     return {
         name: value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
         for name, value in asdict(hint).items()
@@ -64,7 +64,7 @@ def _fields(hint: Hint) -> dict[str, str]:
 
 
 def _for_now(ask: Callable[[], str]) -> str:
-    """Ask a target that may be there later, as a local cloud that starts again."""
+    """Return what `ask` returns. Its errors count as temporary: a local cloud may start again."""
     try:
         return ask()
     except (BotoCoreError, ClientError, CommandError) as error:

@@ -14,22 +14,22 @@ from rich.text import Text
 
 from commands.terminal import plain
 
-# Wider than any table, so that a pipe gets every value in full.
+# Wider than any table, so that no value is cut in a pipe.
 _WIDTH_OF_A_PIPE = 100_000
-# Answers with a secret or a token in them.
+# Calls whose answers have a secret or a token.
 _SECRET = frozenset({"GetSecretValue", "InitiateAuth"})
 
 type Row = Mapping[str, Any]
 
 
 class Output:
-    """The stdout of a command. With `as_json` nothing but JSON objects goes there."""
+    """Writes to stdout; with `as_json` nothing but JSON objects."""
 
     def __init__(self, *, as_json: bool) -> None:
         self.as_json = as_json
 
     def table(self, rows: Iterable[Row], columns: Sequence[str], *, empty: str) -> None:
-        """Print rows; people see `columns` of them, or the sentence `empty`."""
+        """Print rows: for people their `columns`, or the sentence `empty` if there are none."""
         rows = list(rows)
         if self.as_json:
             for row in rows:
@@ -48,7 +48,7 @@ class Output:
                 typer.echo(line.rstrip())
 
     def result(self, sentence: str, **values: Any) -> None:
-        """Print what was done: the sentence, or the values."""
+        """Print what was done: `sentence` for people, `values` as JSON."""
         if self.as_json:
             self.json(values)
         else:
@@ -82,10 +82,7 @@ def watch(operation: str, answer: Any) -> None:
 
 
 def _json(value: Any) -> Any:
-    """Return a value for JSON in place of one that JSON does not have.
-
-    Those are DynamoDB's numbers, sets and binary values, and times.
-    """
+    """Return what stands in JSON for a value of another kind: a Decimal, a set, bytes, a time."""
     if isinstance(value, set | frozenset):
         return sorted(value)
     try:

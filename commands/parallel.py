@@ -1,4 +1,4 @@
-"""Calls side by side, of which only a few are in memory at a time."""
+"""Calls in parallel on any number of items, of which few are in memory at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

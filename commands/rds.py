@@ -33,37 +33,28 @@ def update_sg_rule(
     if not run.target.on_aws:
         raise CommandError("The local database needs no rule: add --aws for the one on AWS.")
     group = require_public(run.target)
-    network = None if close else _network(address or _own_address())
+    network = None if close else str(_network(address or _own_address()))
     ec2 = run.target.client("ec2")
     caller = run.target.client("sts").get_caller_identity()["Arn"]
     description = f"bin/rds/update-sg-rule {caller}"[:255]
     rules = _rules(ec2, group, description)
     old = [rule.get("CidrIpv4") or rule.get("CidrIpv6") for rule in rules]
-    if [str(network)] == old:
-        run.output.result(f"{group} is open to {network}.", group=group, open=old, closed=[])
-        return
-    run.confirm(f"This closes {group} to {old or 'nobody'}, and opens it to {network or 'nobody'}.")
-    if rules:
-        ids = [rule["SecurityGroupRuleId"] for rule in rules]
-        ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=ids)
-    if network:
-        port = urlsplit(f"//{run.target.output('DatabaseAddress')}").port
-        ec2.authorize_security_group_ingress(
-            GroupId=group, IpPermissions=[_permission(network, port, description)]
+    if [network] != old:
+        run.confirm(
+            f"This closes {group} to {old or 'nobody'}, and opens it to {network or 'nobody'}."
         )
-    opened = [str(network)] if network else []
+        _revoke(ec2, group, rules)
+        if network:
+            _authorize(ec2, group, network, run.target.output("DatabaseAddress"), description)
     run.output.result(
         f"{group} is open to {network}." if network else f"{group} is closed.",
         group=group,
-        open=opened,
-        closed=old,
+        open=[network] if network else [],
+        closed=[each for each in old if each != network],
     )
 
 
-type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-
-def _network(address: str) -> Network:
+def _network(address: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(ipaddress.ip_address(address))
     except ValueError:
@@ -90,10 +81,20 @@ def _rules(ec2: Any, group: str, description: str) -> list[Any]:
     ]
 
 
-def _permission(network: Network, port: int | None, description: str) -> dict[str, Any]:
+def _revoke(ec2: Any, group: str, rules: list[Any]) -> None:
+    if rules:
+        ids = [rule["SecurityGroupRuleId"] for rule in rules]
+        ec2.revoke_security_group_ingress(GroupId=group, SecurityGroupRuleIds=ids)
+
+
+def _authorize(ec2: Any, group: str, network: str, database: str, description: str) -> None:
+    port = urlsplit(f"//{database}").port
     ranges = (
-        {"IpRanges": [{"CidrIp": str(network), "Description": description}]}
-        if network.version == 4  # noqa: PLR2004  # of IP
-        else {"Ipv6Ranges": [{"CidrIpv6": str(network), "Description": description}]}
+        {"Ipv6Ranges": [{"CidrIpv6": network, "Description": description}]}
+        if ":" in network
+        else {"IpRanges": [{"CidrIp": network, "Description": description}]}
     )
-    return {"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **ranges}
+    ec2.authorize_security_group_ingress(
+        GroupId=group,
+        IpPermissions=[{"IpProtocol": "tcp", "FromPort": port, "ToPort": port, **ranges}],
+    )

@@ -1,8 +1,8 @@
-"""What a killed local cloud left apart is brought together again, at a start with KEEP=1.
+"""Repairs the data of a killed local cloud, at a start with KEEP=1.
 
-The engine saves every few seconds, PostgreSQL everything at once: so a person may be in the
-directory and no longer in the pool. And the engine keeps no stream: what was in it is not
-delivered any more, and the lists of message groups are behind.
+PostgreSQL saves every change at once, the AWS engine every few seconds: a person may be in the
+directory and not in the user pool any more. The engine does not save its streams: what was not
+delivered never will be, so that lists of message groups are behind their messages.
 """
 
 from collections.abc import Iterator
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 def repair_lists(dynamodb: "DynamoDBClient", table_name: str) -> Iterator[str]:
-    """Rebuild the rows of every message group from its messages; nothing is on its way to them.
+    """Rebuild the rows of all message groups from the messages. No stream may be delivered now.
 
-    Yield a sentence for what was repaired, and for each group that could not be.
+    Yield a sentence that says what was repaired, and one for each group that could not be.
     """
     table = Table(dynamodb, table_name, deadline=Deadline())
     results = list(whole_table(Reconciler(table, rules=Rules(lag=timedelta(0)))))
@@ -45,7 +45,10 @@ def repair_lists(dynamodb: "DynamoDBClient", table_name: str) -> Iterator[str]:
 def repair_users(
     cognito: "CognitoIdentityProviderClient", user_pool_id: str, database_url: str
 ) -> Iterator[str]:
-    """Let those sign up again who are in the directory only, and register those who are not."""
+    """Unlink users who have no sign-in any more, and register sign-ins that have no user.
+
+    Yield a sentence that says what was repaired, and one for each sign-in that could not be.
+    """
     pages = cognito.get_paginator("list_users").paginate(UserPoolId=user_pool_id)
     pool = {
         attributes["sub"]: (attributes, user["UserStatus"])
@@ -57,7 +60,7 @@ def repair_users(
         with connection, connection.cursor() as cursor:
             cursor.execute("SELECT cognito_user_id FROM public.users")
             linked = {cognito_user_id for (cognito_user_id,) in cursor.fetchall()}
-            # The seed has people who never signed in.
+            # The seed has people with an id of no sign-in.
             gone = linked - set(pool) - {user.cognito_user_id for user in seed_users()} - {"MOCK"}
             cursor.execute(
                 statement("users/unlink", package="administration"),

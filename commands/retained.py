@@ -1,9 +1,9 @@
-"""The part of template.yaml that outlives its stack, as a template to import what is there.
+"""Prints a template of the resources that template.yaml keeps when its stack is deleted.
 
     bin/python -m commands.retained > .build/retained.json
 
-An import takes no SAM template, and names everything that is in its own: this is the table and
-the pool, with the parameters and conditions that they refer to. `docs/deploy.md` has the rest.
+It is for importing them into a new stack (docs/deploy.md): an import takes no SAM template, and
+every resource in its template has to be imported.
 """
 
 import json
@@ -18,7 +18,7 @@ __all__ = ["retained_template"]
 
 
 def retained_template() -> dict[str, Any]:
-    """What template.yaml says of the resources that it keeps when the stack is deleted."""
+    """Return that template: table and user pool, with the parameters and conditions they need."""
     document = read(ROOT / "template.yaml")
     resources = {
         name: {key: value for key, value in resource.items() if key != "Metadata"}
@@ -39,7 +39,7 @@ def retained_template() -> dict[str, Any]:
 
 
 def _named(declared: dict[str, Any], where: Any) -> dict[str, Any]:
-    """The declarations whose names stand in `where`."""
+    """Return the declarations whose names occur in `where`."""
     words = set(_strings(where))
     return {name: declaration for name, declaration in declared.items() if name in words}
 

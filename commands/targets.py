@@ -1,8 +1,8 @@
 """Where a command works: the running local cloud, or a deployed stack on AWS.
 
-The two cannot be confused. Locally the endpoint and the keys come from the local cloud's
-stack.json, whatever the shell exports. On AWS, endpoints that the shell configures are ignored,
-and the names of table and pool come from the stack's outputs.
+A command never takes one for the other. Locally, endpoint and keys come from the local cloud's
+stack.json, whatever the shell exports. On AWS, endpoints that the shell configures are ignored, and
+the names of table and pool come from the stack's outputs.
 """
 
 import json
@@ -24,7 +24,7 @@ from commands.errors import CommandError
 from commands.terminal import note
 
 ROOT = Path(__file__).resolve().parent.parent
-# As the last word of a command, in place of --aws: older notes and scripts have it.
+# As the last word of a command it means --aws; older notes and scripts have it.
 PROD = "prod"
 STACK_NAME = "cruddur-messages"
 
@@ -35,20 +35,16 @@ _PATIENT = Config(
     max_pool_connections=16,
 )
 _CONNECT_SECONDS = 2.0
-# Engines on this machine answer at once, or hang: no more than two attempts of 20 s.
+# On this machine an engine that does not answer hangs, so that more attempts are of no use.
 _LOCAL = _PATIENT.merge(Config(proxies={}, retries={"total_max_attempts": 2, "mode": "standard"}))
-# Nobody should sit before a terminal for longer without knowing what it waits for.
+# After this time a command says what it waits for.
 _SILENT_SECONDS = 3.0
 
 
 type Watch = Callable[[str, Any], None]
 
 
-class TargetError(CommandError):
-    """There is nothing to work on; the message says in one sentence what to do."""
-
-
-class NoStackError(TargetError):
+class NoStackError(CommandError):
     """The account has no stack of that name in this region."""
 
 
@@ -61,7 +57,7 @@ class Target:
     name
         What messages call it, such as "the local cloud".
     outputs
-        The stack's outputs; empty for a command that does without a stack.
+        The stack's outputs; empty if there is only an account.
     watch
         Called with the name and the answer of every call to AWS.
     """
@@ -75,12 +71,12 @@ class Target:
     watch: Watch | None = None
 
     def client(self, service: str, config: Config | None = None) -> Any:
-        """Return a client of an AWS service; what `config` sets replaces the usual settings."""
-        # The overloads of the stubs want a literal.
+        """Return a client of an AWS service; settings in `config` replace the usual ones."""
+        # The types of boto3 want a literal.
         make: Any = self.session.client
         merged = self.config.merge(config) if config else self.config
         client = make(service, endpoint_url=self.endpoint_url, config=merged)
-        _say_what_is_waited_for(client, self.name)
+        _report_waiting(client, self.name)
         if watch := self.watch:
             client.meta.events.register(
                 "after-call", lambda model, parsed, **_: watch(model.name, parsed)
@@ -92,16 +88,16 @@ class Target:
 
         Raises
         ------
-        TargetError
+        CommandError
             The stack has no such output.
         """
         if value := self.outputs.get(name):
             return value
-        raise TargetError(f"{self.name} has no output {name}: bring it up to this version first.")
+        raise CommandError(f"{self.name} has no output {name}: bring it up to this version first.")
 
 
-def _say_what_is_waited_for(client: Any, name: str) -> None:
-    """Say once on stderr that a call of `client` takes long."""
+def _report_waiting(client: Any, name: str) -> None:
+    """Say on stderr, once, that a call of `client` takes long."""
     timer = "cruddur.timer"
     said = threading.Event()
 
@@ -130,20 +126,20 @@ def target(*, on_aws: bool, stack_name: str = STACK_NAME) -> Target:
 
     Raises
     ------
-    TargetError
+    CommandError
         Nothing runs there.
     """
     return _deployed(stack_name) if on_aws else _local()
 
 
 def stack_or_account(stack_name: str) -> Target:
-    """Return the stack, or only the account where there is none.
+    """Return the stack, or only the account if there is no such stack.
 
-    Some commands work before a stack is made and after it was deleted.
+    Some commands work before the stack is made and after it was deleted.
 
     Raises
     ------
-    TargetError
+    CommandError
         The account cannot be reached.
     """
     try:
@@ -166,25 +162,25 @@ def _local() -> Target:
         url = stack["EndpointUrl"]
         _connect(url)
     except (OSError, ValueError, KeyError):
-        raise TargetError("The local cloud is not running: start it with `make run`.") from None
+        raise CommandError("The local cloud is not running: start it with `make run`.") from None
     return Target(
         name="the local cloud",
         on_aws=False,
         outputs={name: value for name, value in stack.items() if isinstance(value, str)},
-        session=_session_of_no_shell(stack),
-        config=_LOCAL,  # not through a proxy of the shell either
+        session=_session(stack),
+        config=_LOCAL,  # which ignores the shell's proxy, too
         endpoint_url=url,
     )
 
 
 def _connect(url: str) -> None:
-    """Raise OSError when nothing listens at `url`: a killed local cloud leaves its file behind."""
+    """Raise OSError if nothing listens at `url`: a killed local cloud leaves its stack.json."""
     parts = urlsplit(url)
     socket.create_connection((parts.hostname, parts.port), timeout=_CONNECT_SECONDS).close()
 
 
-def _session_of_no_shell(stack: Mapping[str, Any]) -> boto3.Session:
-    """Return a session with the local keys, whatever profiles and files the user has."""
+def _session(stack: Mapping[str, Any]) -> boto3.Session:
+    """Return a session with the local keys, which ignores the user's profiles and files."""
     unset, nowhere = (None, None, None, None), (None, None, os.devnull, None)
     settings: Any = {"profile": unset, "config_file": nowhere, "credentials_file": nowhere}
     return boto3.Session(
@@ -196,11 +192,11 @@ def _session_of_no_shell(stack: Mapping[str, Any]) -> boto3.Session:
 
 
 def _account() -> tuple[boto3.Session, Config, str]:
-    """Return how AWS is reached, and whose account it is."""
+    """Return a session, its configuration, and the number of its account."""
     session = boto3.Session()
     if not session.region_name:
-        raise TargetError("No AWS region is set: set AWS_REGION, or one in your profile.")
-    settings: Any = {"ignore_configured_endpoint_urls": True}  # which the stubs do not know
+        raise CommandError("No AWS region is set: set AWS_REGION, or one in your profile.")
+    settings: Any = {"ignore_configured_endpoint_urls": True}  # the types of boto3 do not have it
     config = _PATIENT.merge(Config(**settings))
     make: Any = session.client
     return session, config, make("sts", config=config).get_caller_identity()["Account"]

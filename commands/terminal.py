@@ -1,4 +1,4 @@
-"""What every command does on a terminal: report errors in a sentence, ask, show progress."""
+"""The terminal: errors as one sentence, progress bars, and text that is safe to show."""
 
 import signal
 import sys
@@ -33,9 +33,9 @@ _EXPIRED |= {"InvalidClientTokenId", "RequestExpired"}
 
 @contextmanager
 def reported_errors(*, on_aws: bool) -> Iterator[None]:
-    """End a command with one sentence and exit status 1 where it cannot do its work.
+    """Report an error as one sentence, with exit status 1.
 
-    `on_aws` tells who refuses or does not answer: AWS, or the engines of the local cloud.
+    `on_aws` tells whether AWS or the local cloud has refused or not answered.
     """
     try:
         if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
@@ -59,7 +59,7 @@ def reported_errors(*, on_aws: bool) -> Iterator[None]:
 
 
 def _sentence(error: Exception) -> str | None:
-    """Return what is the same wherever the command works."""
+    """Return the sentence for an error that is the same locally and on AWS; None for others."""
     match error:
         case CommandError() | OfflineError() | OperationError() | SeedError():
             return str(error)
@@ -75,7 +75,7 @@ def _of_aws(error: Exception) -> str:
         case NoCredentialsError():
             return "There are no AWS credentials: sign in, or set AWS_PROFILE."
         case EndpointConnectionError():
-            return f"{error} Is AWS_REGION a region, and the network there?"
+            return f"{error} Check AWS_REGION and the network."
         case HTTPClientError():
             return f"AWS does not answer: {_first_line(error)}"
         case ClientError() if error.response["Error"]["Code"] in _EXPIRED:
@@ -98,7 +98,7 @@ def _of_local(error: Exception) -> str:
 
 
 def _missing(error: Exception) -> str | None:
-    """Return what is not there, if that is what AWS or its emulator says."""
+    """Return what does not exist, if that is why AWS or the local cloud refuses."""
     if not isinstance(error, ClientError):
         return None
     if error.response["Error"]["Code"] != "ResourceNotFoundException":
@@ -129,7 +129,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
         console=console,
         disable=quiet or not console.is_terminal,
         transient=True,
-        # Lines go above the bar; but those for a file or a pipe stay what they are.
+        # Printed lines go above the bar, unless they go to a file or a pipe.
         redirect_stdout=sys.stdout.isatty(),
     ) as progress:
         yield progress
@@ -141,6 +141,6 @@ def note(text: str) -> None:
 
 
 def plain(value: Any) -> str:
-    """Return a value as one line of text that cannot steer the terminal it is shown on."""
+    """Return a value as one line of text, without control characters for the terminal."""
     text = "" if value is None else str(value)
     return "".join(letter if letter.isprintable() else " " for letter in text)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from commands.targets import Target
 
-# The most that Cognito gives at a time.
+# The largest page of Cognito.
 PAGE_SIZE = 60
 
 
@@ -32,7 +32,7 @@ def list_sign_ins(target: Target, *, handle: str | None = None) -> Iterator[dict
 def sign_in(target: Target, cognito_user_id: str) -> dict[str, Any] | None:
     """Return the sign-in with an id, as `list_sign_ins` does; None if there is none."""
     try:
-        sub = str(UUID(cognito_user_id))  # other text could break the filter
+        sub = str(UUID(cognito_user_id))  # a quote in the text would change the filter
     except ValueError:
         return None
     found = target.client("cognito-idp").list_users(

@@ -1,4 +1,4 @@
-"""``bin/cognito/token HANDLE``: an access token, to call the API with."""
+"""``bin/cognito/token``: prints an access token for calls of the API."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,10 +21,10 @@ def access_token(
     email: str,
     password: str,
 ) -> str:
-    """Return an access token for who signs in with `email`.
+    """Return an access token for the person who signs in with `email`.
 
-    It uses the call for administrators, since a stage that people use lets nobody else sign in with
-    a plain password.
+    It uses the call for administrators, the only sign-in with a plain password that a stage for
+    people allows.
     """
     try:
         answer = cognito.admin_initiate_auth(
@@ -38,7 +38,9 @@ def access_token(
             f"{email} cannot sign in with this password: give it with --password."
         ) from error
     if "AuthenticationResult" not in answer:
-        raise CommandError(f"{email} has to answer first: {answer.get('ChallengeName')}.")
+        raise CommandError(
+            f"{email} has to answer a challenge first: {answer.get('ChallengeName')}."
+        )
     return answer["AuthenticationResult"]["AccessToken"]
 
 
@@ -83,8 +85,8 @@ def token_of(run: Run, handle: str, password: str) -> str:
 def _email(run: Run, handle: str) -> str:
     """Return the e-mail address of the sign-in with a handle.
 
-    Cognito finds handles only in their exact spelling, so it is asked for all users. For users of
-    the seed on the local cloud this is not needed.
+    Cognito finds handles only in their exact spelling, so that all sign-ins are read. That is not
+    needed for users of the seed on the local cloud.
     """
     if "@" in handle.lstrip("@"):
         return handle

@@ -1,4 +1,4 @@
-"""``bin/cognito/list-users`` and ``create-user``."""
+"""``bin/cognito/list-users`` and ``create-user``: the sign-ins of the user pool."""
 
 from typing import Annotated, Any
 
@@ -40,8 +40,8 @@ def create_user(
 ) -> None:
     """Make a sign-in and its row in the directory.
 
-    A user whom an operator makes confirms no address, so the trigger that usually writes the row
-    does not run. This command writes it instead. An existing sign-in keeps its password.
+    Cognito does not call the trigger that usually writes the row, since this user does not have to
+    confirm an address. This command writes it instead. An existing sign-in keeps its password.
     """
     run.confirm(f"This makes the user {handle}.")
     if not run.target.on_aws:
@@ -63,7 +63,7 @@ def create_user(
             email=user["email"],
         )
     except (CommandError, OperationError, ClientError, psycopg2.Error):
-        if made:  # otherwise nobody could take the handle or the address any more
+        if made:  # otherwise nobody could use the handle or the address any more
             _cognito(run).admin_delete_user(**_pool(run), Username=user["sub"])
         raise
     run.output.result(

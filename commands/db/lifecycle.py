@@ -1,4 +1,4 @@
-"""``bin/db/create``, ``drop``, ``setup``: the database as a whole, on this machine only."""
+"""``bin/db/create``, ``drop`` and ``setup``: the database itself, on this machine only."""
 
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -14,7 +14,7 @@ from commands.errors import CommandError
 from commands.output import quantity
 from commands.terminal import note
 
-# Every server has this database. One that somebody is connected to cannot be dropped.
+# Every server has this database. To drop another one, a session must not be connected to it.
 _MAINTENANCE = "postgres"
 
 
@@ -61,8 +61,8 @@ def _local_url(run: Run) -> str:
     url = run.target.output("DatabaseUrl")
     if not database.is_of_this_machine(url):
         raise CommandError(
-            f"The local cloud uses a database on {urlsplit(url).hostname}, which may be "
-            "somebody else's, too: create and drop it there."
+            f"The local cloud uses a database on {urlsplit(url).hostname}, which others may use: "
+            "create and drop it there."
         )
     return url
 
@@ -72,7 +72,7 @@ def _name(url: str) -> str:
 
 
 def _execute(url: str, statement: str) -> None:
-    """Run a statement about the database at `url`, while connected to another database."""
+    """Run a statement about the database at `url`, from a session on another database."""
     connection = database.connect(urlunsplit(urlsplit(url)._replace(path=f"/{_MAINTENANCE}")))
     try:
         connection.autocommit = True

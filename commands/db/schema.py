@@ -6,7 +6,7 @@ from commands.command import Run
 
 def schema_load(run: Run) -> None:
     """Load the schema; on AWS, also make the users that the functions sign in as."""
-    # Locally the server was made with them; one of the developer's own does without.
+    # The local server was made with these users, and a database of the developer's needs none.
     _apply(run, "schema-load" if run.target.on_aws else "migrate")
 
 

@@ -1,4 +1,4 @@
-"""``bin/db/sessions``, ``kill-all``, ``connect``: who is connected, and psql on the database."""
+"""``bin/db/sessions``, ``kill-all`` and ``connect``: sessions on the database, and psql."""
 
 import os
 import shutil
@@ -58,7 +58,7 @@ def connect(
 
 
 def _where(target: Target) -> tuple[str, Mapping[str, str]]:
-    """Return psql's argument, and the secrets that do not belong on a command line."""
+    """Return psql's argument, and the environment variables that hide its secrets."""
     if not target.on_aws:
         return target.output("DatabaseUrl"), {}
     require_public(target)

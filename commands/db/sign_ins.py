@@ -1,4 +1,4 @@
-"""``bin/db/update_cognito_user_ids`` and ``set-cognito-id``: which sign-in is which user."""
+"""``bin/db/update_cognito_user_ids`` and ``set-cognito-id``: link sign-ins with users."""
 
 from typing import Annotated, Any
 
@@ -28,20 +28,20 @@ def update_cognito_user_ids(
 ) -> None:
     """Link the sign-ins of the user pool with the directory's rows by handle, all or none.
 
-    The e-mail addresses have to agree, too, since anybody could claim a handle alone. The exit
-    status is 1 when a sign-in has the handle of a row and is not linked with it.
+    The e-mail addresses have to agree, too, since anybody can choose a handle. The exit status is 1
+    when a sign-in has the handle of a row and is not linked with it.
     """
     run.confirm("This links sign-ins with users.")
     link_sign_ins(run, relink=relink)
 
 
 def link_sign_ins(run: Run, *, relink: bool) -> None:
-    """Link sign-ins with users, and print what became of each.
+    """Link sign-ins with users, and print the state of each.
 
     Raises
     ------
     typer.Exit
-        With status 1: some are left for the operator to decide.
+        With status 1: the operator has to decide about some of them.
     """
     sign_ins = [
         {

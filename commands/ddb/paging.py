@@ -1,4 +1,4 @@
-"""Reads of any length, page by page, with what they cost; writes of any number, in batches."""
+"""Reads through all pages, with their cost; and writes of any number of items, in batches."""
 
 import random
 import time
@@ -31,32 +31,27 @@ class Reading:
         self._arguments = arguments | {"ReturnConsumedCapacity": "TOTAL"}
         self.capacity = 0.0
 
-    def pages(self) -> Iterator[list[Item]]:
-        """Yield the items, page by page."""
+    def items(self) -> Iterator[Item]:
+        """Yield the items."""
         arguments = dict(self._arguments)
         while True:
             page = self._call(**arguments)
             self.capacity += page.get("ConsumedCapacity", {}).get("CapacityUnits", 0)
-            yield [from_dynamodb(item) for item in page["Items"]]
+            yield from map(from_dynamodb, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
             arguments["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def items(self) -> Iterator[Item]:
-        """Yield the items."""
-        for page in self.pages():
-            yield from page
-
 
 def cost(run: Run, reading: Reading) -> str:
-    """Return the cost of a reading as the end of a sentence; empty locally, where it is free."""
+    """Return the end of a sentence with the cost of a reading; empty locally, where it is free."""
     return f", {reading.capacity:g} read units" if run.target.on_aws else ""
 
 
 class BatchWriter:
-    """Writes batches of at most `BATCH_ITEMS`, until nothing is left unprocessed.
+    """Writes batches of at most `BATCH_ITEMS` items, until none is left unprocessed.
 
-    Puts are unconditional: what stands at a key is replaced.
+    Puts are unconditional: an item with the same key is replaced.
     """
 
     def __init__(

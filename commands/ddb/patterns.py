@@ -1,4 +1,4 @@
-"""``bin/ddb/patterns/*``: the lists of the API, printed for an operator."""
+"""``bin/ddb/patterns/*``: print the lists of the API."""
 
 import shlex
 from collections.abc import Callable
@@ -114,7 +114,7 @@ def list_conversations(
 class _List:
     """A list: a partition of the table or of an index, in the order of the attribute `sort`.
 
-    It is printed newest first, unless people read it downwards.
+    It is printed newest first. With `reads_downwards`, people see the page oldest first.
     """
 
     pk: str
@@ -159,17 +159,17 @@ class _Page:
 
     @property
     def before(self) -> str | None:
-        """The upper end. A cursor lies before `until` already."""
+        """The upper end of the page. A cursor is always before `until`."""
         return self.cursor or (keys.format_time(self.until.astimezone()) if self.until else None)
 
     @property
     def low(self) -> str:
-        """The lower end; a Query takes one condition on its sort key."""
+        """The lower end of the page, which the Query cannot have: it takes one condition only."""
         return keys.format_time(self.since.astimezone()) if self.since else ""
 
 
 def _print(run: Run, rows: _List, page: _Page, *, why_empty: Callable[[], str]) -> None:
-    # One row more than the page tells whether it is the last.
+    # One row more than the page has: it tells whether there are older ones.
     reading = rows.newest(run, limit=page.limit + 1, before=page.before)
     found = takewhile(lambda item: str(item[rows.sort]) >= page.low, reading.items())
     items = list(islice(found, page.limit + 1))
@@ -208,7 +208,7 @@ def _line(item: Item, sort: str) -> str:
 
 
 def _marks(item: Item) -> str:
-    """Return what the owner of a message group row sees of it beside its message."""
+    """Return the marks that a message group row has for its owner."""
     try:
         row = MessageGroupRow.from_item(item)
     except UnreadableItemError:

@@ -1,4 +1,4 @@
-"""``bin/ddb/scan``: every item, as it comes; memory does not grow with the table."""
+"""``bin/ddb/scan``: prints every item; the memory it takes does not grow with the table."""
 
 import itertools
 from typing import Annotated

@@ -29,7 +29,7 @@ from seed.generated import (
 from seed.writing import write_conversations
 
 _WORKERS = 4
-# Of a load.
+# The defaults of a load.
 _USERS = 50
 _GROUPS = 100
 
@@ -130,7 +130,7 @@ class _Table:
         yield from in_parallel(writer.delete, batches, workers=self.workers)
 
     def make_groups(self, groups: list[GeneratedGroup], bar: Progress) -> None:
-        """Write the groups before their messages: a reader of the stream finds them complete."""
+        """Write the groups. Their messages come later, so that E finds every group complete."""
         repository = self.repository
 
         def make(group: GeneratedGroup) -> int:

@@ -1,4 +1,4 @@
-"""``bin/ddb/schema-load``, ``list-tables``, ``drop``: tables as a whole."""
+"""``bin/ddb/schema-load``, ``list-tables`` and ``drop``: make, list and delete tables."""
 
 import json
 from typing import Annotated, Any
@@ -14,8 +14,8 @@ from commands.terminal import note
 from sam_offline.tables import make_table, table_arguments
 
 _STREAM_IS_LOST = (
-    "The running local cloud still reads the stream of the table that it began with: restart it, "
-    "so that lists follow new messages."
+    "The running local cloud reads the stream of the former table. Restart it, so that lists "
+    "follow new messages."
 )
 
 
@@ -29,7 +29,7 @@ def schema_load(run: Run) -> None:
             "On AWS the stack makes the table: deploy it (sam deploy) instead of loading a schema."
         )
     name = run.target.output("TableName")
-    # As the local cloud has read it from template.yaml.
+    # The local cloud has read them from template.yaml.
     properties = {**json.loads(run.target.output("Table")), "TableName": name}
     dynamodb = run.target.client("dynamodb")
     made = make_table(dynamodb, properties)

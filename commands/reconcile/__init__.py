@@ -2,11 +2,12 @@
 
 ::
 
-    run          whole table · one group · what was parked · failure queue
-     ├── survey        one scan of the table
-     ├── destination   ranges of the stream in the failure queue
-     └── group         read one group, plan, write, read again
-          ├── table        the calls, every write bound to what was read
-          └── plan         what is unequal, and the transaction that ends it (pure)
-               └── digest  what is kept of a group's messages (pure)
+    command       the options of bin/ddb/reconcile, and its output
+     └── run           the whole table, one group, parked records, or the failure queue
+          ├── survey        one scan of the table
+          ├── destination   the failure queue, and the records that it names
+          └── group         read one group, plan, write, and read again
+               ├── table        calls to DynamoDB; every write has a condition on what was read
+               └── plan         the differences of a group, and the writes that end them (pure)
+                    └── digest  what is kept of a group's messages (pure)
 """

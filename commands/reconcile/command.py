@@ -1,4 +1,4 @@
-"""``bin/ddb/reconcile``: what the command line says, and what it shows."""
+"""``bin/ddb/reconcile``: its options, and its output."""
 
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
@@ -20,7 +20,7 @@ from commands.terminal import FAILURE, INTERRUPTED, note, plain, progress_bar
 from messaging import keys
 from runtime.deadline import Deadline
 
-# In place of a queue's address.
+# As the address of a queue it means the stack's own.
 OWN_QUEUE = "stack"
 
 
@@ -68,7 +68,7 @@ def reconcile(
 ) -> None:
     """Rebuild group rows, members and pairs from the messages, in one group or the whole table.
 
-    It is safe beside live traffic, and can be interrupted and run again at any time. It changes
+    It can run while people write, and it can be interrupted and run again at any time. It changes
     nothing of a message, except a key that is not the message's time in UTC. A row that is less
     than a minute behind does not count as a difference.
 

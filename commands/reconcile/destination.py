@@ -1,7 +1,7 @@
-"""What the stream's function gave up: ranges of the stream, in its failure destination.
+"""The failure queue: records that Lambda has given up to deliver to E.
 
-Lambda writes where the records are, not the records: shard and sequence numbers. The stream
-keeps them for a day; after that only a scan of the whole table finds what was in them.
+A message in it has no records. It names a range of the stream, by shard and sequence numbers. The
+stream keeps records for a day; after that only a run of the whole table finds what they changed.
 """
 
 import json
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodbstreams import DynamoDBStreamsClient
     from mypy_boto3_sqs import SQSClient
 
-# While a run works on a range nobody else is given it; a run that ends hands back what is left.
+# A message is hidden from other runs so long. A run that ends shows the rest of them again.
 HIDDEN_SECONDS = 900
-# A shard answers with nothing now and then, and may be asked five times a second.
+# A shard may give empty answers before it has been read, and takes five calls a second.
 _EMPTY_ANSWERS = 20
 _PAUSE_SECONDS = 0.25
 
 
 class RangeTrimmedError(Exception):
-    """The stream has dropped records of the range."""
+    """The stream no longer has all records of the range."""
 
 
 class RangeUnreadableError(Exception):
-    """What lies in the destination names no range of a stream."""
+    """A message in the queue names no range of a stream."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
-    """A part of a stream's shard, both ends included; `start` is as the stream spells it."""
+    """A part of a stream's shard, both ends included; `start` is spelled as in the stream."""
 
     stream_arn: str
     shard_id: str
@@ -44,12 +44,12 @@ class Range:
 
     @classmethod
     def from_body(cls, body: str) -> "Range":
-        """Return the range in what Lambda sent to an on-failure destination.
+        """Return the range that a message of Lambda names.
 
         Raises
         ------
         RangeUnreadableError
-            `body` is something else.
+            `body` is another message.
         """
         try:
             info = json.loads(body)["DDBStreamBatchInfo"]
@@ -69,7 +69,7 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """A message of the queue: `name` for people, `receipt` for the queue."""
+    """A message of the queue; `name` is its id, `receipt` what the queue wants to delete it."""
 
     name: str
     receipt: str
@@ -77,7 +77,7 @@ class Letter:
 
 
 class Destination:
-    """The queue, and the stream that it speaks of."""
+    """The queue, and the streams that its messages name."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Destination:
         self._sleep = sleep
 
     def letters(self) -> Iterator[Letter]:
-        """Yield what lies in the queue, each once."""
+        """Yield every message of the queue once."""
         seen: set[str] = set()
         while True:
             answer = self._sqs.receive_message(
@@ -116,11 +116,11 @@ class Destination:
                 )
 
     def delete(self, letter: Letter) -> None:
-        """Take a letter out of the queue for good."""
+        """Delete a message of the queue."""
         self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=letter.receipt)
 
     def hand_back(self, letter: Letter) -> None:
-        """Let the next run see a letter at once."""
+        """Show a message to the next run at once."""
         self._sqs.change_message_visibility(
             QueueUrl=self._queue_url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
         )
@@ -133,7 +133,7 @@ class Destination:
         RangeTrimmedError
             Some of its records are gone.
         RangeUnreadableError
-            It names no part of a stream.
+            It is no part of a stream.
         """
         groups = set()
         for record in self._records(range_):

@@ -1,8 +1,7 @@
-"""What reconcile needs to know of a group's messages, gathered in one pass over them.
+"""What reconcile keeps of a group's messages, in one pass over them.
 
-The pass is streamed: of however many messages, each sender's newest is kept, and their newest
-that is not young. From here on every key is a place in canonical form, whatever form it has
-in the table.
+However many messages there are, only each sender's newest is kept, and each sender's newest that is
+not young. Every sk in a digest is in canonical form, whatever its form in the table.
 """
 
 from collections.abc import Mapping
@@ -14,8 +13,8 @@ from messaging import keys
 from messaging.entities import Message, preview
 from messaging.errors import UnreadableItemError
 
-# The stream's function is usually done within a second or two. Messages that are younger than this
-# may still be waiting for it, so they are no difference yet.
+# E usually moves rows within a second or two. A younger message may still wait for it, so it is no
+# difference yet if a row does not show it.
 LAG = timedelta(minutes=1)
 UNREADABLE_KEPT = 100
 
@@ -36,19 +35,19 @@ class Rules:
     lag: timedelta = LAG
 
     def is_young(self, time: datetime, now: datetime) -> bool:
-        """Tell whether the stream's function may still be busy with what was written at `time`.
+        """Tell whether E may still be busy with what was written at `time`.
 
-        A time that lies further ahead than that is a clock's or a zone's error, not youth.
+        A time far in the future does not count as young: a clock or a zone is wrong.
         """
         return abs(now - time) < self.lag
 
     def place(self, sk: str, *, message_uuid: str = "") -> str:
-        """Return the place that `sk` names, in canonical form.
+        """Return `sk` in canonical form: the place of a message.
 
         Parameters
         ----------
         message_uuid
-            Of the message at `sk`; a bare key does not name it.
+            The message at `sk`, for a key of an existing table, which does not have its uuid.
 
         Raises
         ------
@@ -60,7 +59,7 @@ class Rules:
         return keys.message_sk(replace(position, message_uuid=message_uuid))
 
     def message(self, item: Mapping[str, Any]) -> Message:
-        """Return the message in `item`, at the key that it should have.
+        """Return the message in `item`, with the key that it should have.
 
         Raises
         ------
@@ -69,7 +68,9 @@ class Rules:
         """
         message = Message.from_item(item)
         if item["pk"] != keys.message_pk(message.message_group_uuid):
-            raise UnreadableItemError("the API asks for another spelling of this key")
+            raise UnreadableItemError(
+                "its pk is not in canonical form, so that the API cannot find it"
+            )
         return replace(message, sk=self.place(message.sk, message_uuid=message.message_uuid))
 
 
@@ -80,15 +81,15 @@ class Digest:
     Attributes
     ----------
     newest_by, settled_by
-        Each sender's newest message, and their newest that was not young when it was read.
+        Each sender's newest message, and each sender's newest that was not young when it was read.
     first
         When the first message was written.
     misplaced
-        How many messages have a key that is not their place in canonical form.
+        How many messages have an sk that is not in canonical form.
     misplaced_example
-        One such key.
+        One such sk.
     unreadable
-        The keys of items among the messages that are none, a hundred at most.
+        The keys of items that should be messages and cannot be read as such; a hundred at most.
     """
 
     newest_by: dict[str, Message] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class Digest:
         return max(self.newest_by.values(), key=lambda message: message.sk, default=None)
 
     def settled(self, *, rules: Rules, now: datetime) -> list[Message]:
-        """Return each sender's newest message that is not young, as far as it is known."""
+        """Return each sender's newest message that is not young, if it is known."""
         return [
             message
             for user, newest in self.newest_by.items()

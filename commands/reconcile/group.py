@@ -1,15 +1,15 @@
-"""Reading one group, and making it equal: read, plan, write, until a fresh reading is equal.
+"""Repairs one group: read, plan and write, until a new reading shows no difference.
 
-Beside live traffic nothing is lost or doubled:
+While people go on writing, nothing is lost or doubled:
 
-- Rows that are behind go forward by the stream function's own conditional update.
-- All else is written in one transaction that is bound to what was read; what came in between
-  makes it fail as a whole, and the group is read again.
-- A message that came in while a row was not in its place has not moved it. So after a write the
-  messages are read again, and the rows moved to the newest, however young.
+- Rows that are behind go forward by the conditional update that E makes, too.
+- Everything else is written in one transaction, on condition that nothing of what was read has
+  changed. Otherwise it fails as a whole, and the group is read again.
+- E cannot move a row that is missing or wrong. So after a write the messages are read again, and
+  the rows are moved to the newest one, however young.
 
-Rows get into their places before messages do: each message that gets its key is a new one for the
-stream's function, which then finds the rows past it.
+Rows are repaired before messages get their canonical keys. To E such a message is a new one; it
+then finds rows that are past it, and changes nothing.
 """
 
 import random
@@ -44,22 +44,22 @@ from runtime.errors import TryAgainError
 
 ATTEMPTS = 20
 LONGEST_PAUSE_SECONDS = 1.0
-# When one item of a transaction can be read, all of them can within this time.
+# Within this time after one item of a transaction can be read, all of them can.
 SETTLE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What became of a group.
+    """The result for a group.
 
     Attributes
     ----------
     repaired
-        Differences that were found and are gone.
+        Differences that were found and repaired.
     left
         Differences and problems that are still there.
     notes
-        What is worth knowing, although it is no difference.
+        What an operator may want to know, although it is no difference.
     """
 
     message_group_uuid: str
@@ -69,12 +69,12 @@ class Result:
 
     @property
     def is_equal(self) -> bool:
-        """The group's rows, MEMBERS and PAIR are what its messages say."""
+        """Whether rows, MEMBERS and PAIR are as they follow from the messages."""
         return not self.left
 
 
 class Reconciler:
-    """Makes groups equal, one at a time.
+    """Repairs groups, one at a time.
 
     Parameters
     ----------
@@ -98,10 +98,10 @@ class Reconciler:
         self._sleep = sleep
 
     def reconcile(self, message_group_uuid: str, scanned: Snapshot | None = None) -> Result:
-        """Make a group equal; if it is equal in what was `scanned`, it is not read again.
+        """Repair a group. If it has no difference in what was `scanned`, it is not read again.
 
-        A table that does not answer leaves the group as `Kind.NO_ANSWER`, one that refuses what
-        there is to write as `Kind.WRITE_REFUSED`.
+        The result is `Kind.NO_ANSWER` if the table does not answer, and `Kind.WRITE_REFUSED` if it
+        refuses a write.
         """
         if scanned and (plan := self._plan(scanned)).is_equal:
             return Result(message_group_uuid=message_group_uuid, notes=plan.notes)
@@ -110,7 +110,7 @@ class Reconciler:
         try:
             plan = self._repair(seen, found)
         except TryAgainError:
-            detail = "the table does not answer; what was begun may be done; run again"
+            detail = "the table does not answer; the repair may be half done: run it again"
             left = [Finding(kind=Kind.NO_ANSWER, detail=detail)]
             return Result(message_group_uuid=message_group_uuid, left=left)
         except UnreadableItemError as error:
@@ -127,12 +127,9 @@ class Reconciler:
         return make_plan(snapshot, rules=self.rules, now=self.now())
 
     def _repair(self, seen: Snapshot, found: list[Finding]) -> Plan:
-        """Make a group equal as far as possible; return what is left to do.
+        """Repair a group as far as possible; return what is left to do.
 
-        Parameters
-        ----------
-        found
-            Every difference that is worked on is appended to it.
+        It appends to `found` every difference that it tries to repair.
         """
         plan, has_written = self._plan(self._read(seen)), False
         for attempt in range(ATTEMPTS):
@@ -155,13 +152,13 @@ class Reconciler:
             try:
                 move_row(self.table, owner, message_group_uuid, steps)
             except UnreadableItemError:
-                # Somebody has taken the row away since; the next reading shows it.
+                # The row has been removed since; the next reading shows that.
                 continue
 
     def _replace_messages(self, message_group_uuid: str) -> int:
-        """Move misplaced messages to their keys, each in one transaction; return how many moved.
+        """Give messages their canonical keys, each in one transaction; return how many got one.
 
-        A message stays where it is when another one has that key.
+        A message keeps its key if another one has the canonical key.
         """
         replaced = 0
         for item in self.table.messages(message_group_uuid):
@@ -175,9 +172,9 @@ class Reconciler:
         return replaced
 
     def _read(self, seen: Snapshot) -> Snapshot:
-        """Read a group; what was seen of it before, and the index, only say where to look.
+        """Read a group. An earlier reading and the index only tell where its rows may be.
 
-        Its rows are read before its messages, so that none can be ahead of what is read later.
+        Rows are read before messages. So a row that is ahead of the messages really is.
         """
         group, table = seen.message_group_uuid, self.table
         members = table.get(keys.members_pk(group), keys.MEMBERS_SK)
@@ -202,7 +199,7 @@ class Reconciler:
         )
 
     def _rows(self, message_group_uuid: str, places: Iterable[Key]) -> list[Item]:
-        """Return those rows at `places` that are of the group."""
+        """Return the rows of the group at `places`."""
         items = [self.table.get(pk, sk) for pk, sk in sorted(places)]
         return [
             item
@@ -218,7 +215,7 @@ class Reconciler:
         return digest
 
     def _groups_of(self, users: frozenset[str]) -> set[str | None]:
-        """Return the groups that the lists of two users have with the other."""
+        """Return the groups that two users have with each other, according to their lists."""
         return {
             uuid_or_none(row.get("message_group_uuid"))
             for user in users
@@ -227,10 +224,10 @@ class Reconciler:
         }
 
     def _newest_place(self, rival: str, users: frozenset[str]) -> str | None:
-        """Return the place of a group's newest message; None when it is not a group of `users`."""
+        """Return the place of a group's newest message; None if it is no group of `users`."""
         digest = self._digest(rival)
         if digest.newest is None:
-            # PAIR may be seen before the first message of the same transaction.
+            # PAIR may be readable before the first message, which is in the same transaction.
             self._sleep(SETTLE_SECONDS)
             digest = self._digest(rival)
         members = members_in(self.table.get(keys.members_pk(rival), keys.MEMBERS_SK))

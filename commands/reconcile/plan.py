@@ -1,13 +1,13 @@
-"""What is unequal in one message group, and what makes it equal.
+"""The differences in one message group, and the writes that end them.
 
-Pure: what was read goes in (`Snapshot`), what to do comes out (`Plan`). A row that is only behind
-goes forward as the stream's function moves it. Everything else is a write that is bound to
-exactly what was read, so that one which the table has overtaken fails as a whole.
+This is a function of what was read (`Snapshot`) to what has to be done (`Plan`). A row that is only
+behind goes forward as E moves it. Everything else is a write with a condition on exactly what was
+read, so that it fails if the table has changed meanwhile.
 
-The messages decide. From them follow the two group rows, MEMBERS and PAIR. Of a row only what
-follows from messages is ever compared or written; the rest belongs to its owner. Where the
-messages leave something open (who the silent member is, how they are called) the rows that
-survived are asked; what nobody knows is a problem.
+Messages are always right. Both group rows, MEMBERS and PAIR follow from them. Only attributes of a
+row that follow from messages are compared or written; the others belong to its owner. Messages do
+not tell who the other member is, or their name, if only one has written. Then rows that are there
+may tell it. What is not known from anywhere is a problem.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,12 +26,12 @@ type Key = tuple[str, str]
 
 PAIR_SIZE = 2
 
-# What a group row says of its messages. All else in it is its owner's (`Marks`), or unknown here.
+# The attributes of a row that follow from messages. Others are its owner's (`Marks`), or unknown.
 _OWN = frozenset({"pk", "sk"}).union(attribute.name for attribute in fields(MessageGroupRow))
 
 
 class Kind(StrEnum):
-    """What is unequal, and what keeps it so."""
+    """The kinds of differences, of problems, and of notes."""
 
     ROW_MISSING = "row_missing"
     ROW_BEHIND = "row_behind"
@@ -45,7 +45,7 @@ class Kind(StrEnum):
     MEMBERS_DIFFER = "members_differ"
     PAIR_MISSING = "pair_missing"
     PAIR_DIFFERS = "pair_differs"
-    # Only a person can do something about these.
+    # Problems: only a person can do something about them.
     NO_SUCH_GROUP = "no_such_group"
     NO_MESSAGES = "no_messages"
     MESSAGE_UNREADABLE = "message_unreadable"
@@ -60,7 +60,7 @@ class Kind(StrEnum):
     RANGE_UNREADABLE = "range_unreadable"
     NO_ANSWER = "no_answer"
     WRITE_REFUSED = "write_refused"
-    # Worth knowing, and equal.
+    # Notes.
     SEVERAL_GROUPS_OF_PAIR = "several_groups_of_pair"
     MESSAGE_IN_FUTURE = "message_in_future"
     YOUNG = "young"
@@ -68,7 +68,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """Something to tell the operator; ids and keys only, never what people wrote."""
+    """Something to tell the operator: ids and keys only, never the text of a message."""
 
     kind: Kind
     detail: str
@@ -77,11 +77,10 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Write:
-    """Put `new` where there is no item, delete `old`, or change `old` into `new` in its place.
+    """A put of `new`, if `old` is None; a delete of `old`, if `new` is None; otherwise a change.
 
-    It succeeds only if the table still has what was read: no item, or one with every attribute of
-    `old` and none that only `new` has. A change sets what differs; attributes that are in neither
-    of them stay as they are.
+    Its condition is what was read: no item, or one with every attribute of `old` and none that only
+    `new` has. Attributes that are in neither of them stay as they are.
     """
 
     old: Item | None
@@ -89,24 +88,24 @@ class Write:
 
     @property
     def key(self) -> Key:
-        """The pk and sk that are written."""
+        """The pk and sk of the item."""
         return key_of(self.new or self.old or {})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Snapshot:
-    """All that was read about a group.
+    """Everything that was read about a group.
 
     Attributes
     ----------
     rows
-        Every item of the group under ``GRP#``: also at keys of other forms.
+        Every item of the group under ``GRP#``, also those whose key has another form.
     members, pair
-        The items; None when there are none.
+        The items; None if there are none.
     rivals
-        Other groups of the same two members, each with the place of its newest message.
+        Other groups of the same two members, with the place of their newest message.
     names
-        How people are called elsewhere in the table, as far as that is known.
+        The names of users in other groups, if they are known.
     """
 
     message_group_uuid: str
@@ -120,15 +119,21 @@ class Snapshot:
 
 @dataclass(kw_only=True)
 class Plan:
-    """What is unequal, what makes it equal, what cannot be made equal, and what else was seen.
+    """What has to be done for a group.
 
     Attributes
     ----------
+    differences
+        What can be repaired, by `writes`, `moves` and `replaces_messages`.
     moves
-        By the row's owner: the steps that the stream's function still has to take. Those for young
-        messages are no difference.
+        The steps that E still has to take, by the row's owner. Steps for young messages are no
+        difference.
     replaces_messages
-        The rows are where they belong, so that misplaced messages can be moved now.
+        Messages can get their canonical keys now, since the rows are right.
+    problems
+        What cannot be repaired.
+    notes
+        What an operator may want to know.
     """
 
     differences: list[Finding] = field(default_factory=list)
@@ -140,7 +145,7 @@ class Plan:
 
     @property
     def is_equal(self) -> bool:
-        """Nothing is left to do or to report."""
+        """Whether there is neither a difference nor a problem."""
         return not self.differences and not self.problems
 
 
@@ -155,7 +160,7 @@ def row_key(owner_uuid: str, message_group_uuid: str) -> Key:
 
 
 def uuid_or_none(value: object) -> str | None:
-    """Return `value` in canonical form; None when it is no uuid."""
+    """Return `value` in canonical form; None if it is no uuid."""
     try:
         return keys.canonical_uuid(str(value))
     except ValueError:
@@ -163,17 +168,17 @@ def uuid_or_none(value: object) -> str | None:
 
 
 def owner_of(row: Mapping[str, object]) -> str | None:
-    """Return whose group row this is; None when its key does not tell."""
+    """Return the owner of a group row; None if its key has none."""
     return keys.owner_in(str(row["pk"]))
 
 
 def other_in(row: Mapping[str, object]) -> str | None:
-    """Return the other member that a group row names; None when it names none."""
+    """Return the other member that a group row names; None if it names none."""
     return uuid_or_none(row.get("user_uuid"))
 
 
 def members_in(item: Item | None) -> frozenset[str]:
-    """Return who stands in a MEMBERS item, in canonical form; nobody when it is unreadable."""
+    """Return the members in a MEMBERS item, in canonical form; none if it is unreadable."""
     try:
         return Members.from_item(item or {}).member_uuids
     except UnreadableItemError:
@@ -181,12 +186,12 @@ def members_in(item: Item | None) -> frozenset[str]:
 
 
 def group_in(pair: Item | None) -> str | None:
-    """Return the group that a PAIR item names; None when it names none."""
+    """Return the group that a PAIR item names; None if it names none."""
     return uuid_or_none((pair or {}).get("group"))
 
 
 def mentioned_in(digest: Digest, rows: Iterable[Item], members: Item | None) -> frozenset[str]:
-    """Return everyone who may be a member: senders, rows' owners and others, MEMBERS."""
+    """Return all possible members: senders, owners of rows, the others in rows, and MEMBERS."""
     found = set(digest.newest_by) | members_in(members)
     for row in rows:
         found |= {user for user in (owner_of(row), other_in(row)) if user}
@@ -194,10 +199,10 @@ def mentioned_in(digest: Digest, rows: Iterable[Item], members: Item | None) -> 
 
 
 def two_members(digest: Digest, rows: Sequence[Item], members: Item | None) -> frozenset[str]:
-    """Return the two members of a group, or nobody when they are not known for certain.
+    """Return the two members of a group; none if they are not certain.
 
-    MEMBERS decides who may read a group, so it is never widened: without it, senders and rows
-    have to agree on two people; with it, nobody else may have written.
+    MEMBERS decides who may read a group, so that nobody is ever added to it: nobody else may have
+    written. Without MEMBERS, senders and rows have to name just two people.
     """
     users = members_in(members) or mentioned_in(digest, rows, None)
     strangers = mentioned_in(digest, (), None) - users
@@ -205,7 +210,7 @@ def two_members(digest: Digest, rows: Sequence[Item], members: Item | None) -> f
 
 
 def name_in(row: Mapping[str, object]) -> User | None:
-    """Return what a group row says of its other member; None when it does not say all."""
+    """Return the other member that a group row describes; None if a part is missing."""
     uuid, handle, name = other_in(row), row.get("user_handle"), row.get("user_display_name")
     if uuid is None or not isinstance(handle, str) or not isinstance(name, str):
         return None
@@ -213,9 +218,9 @@ def name_in(row: Mapping[str, object]) -> User | None:
 
 
 def place_of(row: Mapping[str, object], rules: Rules) -> str:
-    """Return where a group row stands in its list; rows of other forms have it in their key.
+    """Return the place of a group row in its list; rows of an existing table have it in their key.
 
-    The empty string, which comes before all places, when it does not tell.
+    If there is none, return the empty string, which sorts before all places.
     """
     try:
         return rules.place(str(row.get("last_sk", row["sk"])))
@@ -224,7 +229,7 @@ def place_of(row: Mapping[str, object], rules: Rules) -> str:
 
 
 def make_plan(snapshot: Snapshot, *, rules: Rules, now: datetime) -> Plan:
-    """Return what is unequal in a group and what makes it equal."""
+    """Return the differences in a group, and the writes that end them."""
     plan, digest = Plan(), snapshot.digest
     plan.problems += [
         Finding(kind=Kind.MESSAGE_UNREADABLE, detail=f"{pk} {sk}") for pk, sk in digest.unreadable
@@ -253,14 +258,14 @@ def make_plan(snapshot: Snapshot, *, rules: Rules, now: datetime) -> Plan:
     surplus = [write for owner in sorted(members) for write in rows.compare(owner, members)]
     _compare_members(snapshot, members, now, plan)
     _compare_pair(snapshot, members, newest, plan)
-    # Last: where there are more than a transaction takes, they wait for the next.
+    # Last, since of more writes than a transaction takes the last ones wait for the next.
     plan.writes += surplus
     plan.replaces_messages = rows.are_known and not plan.writes and digest.misplaced > 0
     return plan
 
 
 def _problem_with_members(snapshot: Snapshot) -> Finding | None:
-    """Return why the group's two members are not certain."""
+    """Return why the group's two members are not certain; None if they are."""
     for row in snapshot.rows:
         if owner_of(row) is None:
             return Finding(kind=Kind.ROW_OF_NOBODY, detail=f"{row['pk']} {row['sk']}")
@@ -284,12 +289,12 @@ def _problem_with_members(snapshot: Snapshot) -> Finding | None:
 
 @dataclass
 class _Rows:
-    """The comparison of the members' rows with the messages.
+    """Compares the members' rows with the messages.
 
     Attributes
     ----------
     are_known
-        What both rows should say is known.
+        Whether the right contents of both rows are known.
     """
 
     snapshot: Snapshot
@@ -300,7 +305,7 @@ class _Rows:
     are_known: bool = True
 
     def compare(self, owner: str, members: frozenset[str]) -> list[Write]:
-        """Compare the row of `owner`; return the deletions of what stands beside it."""
+        """Compare the row of `owner`; return the deletions of their other rows of this group."""
         (other,) = members - {owner}
         key = row_key(owner, self.snapshot.message_group_uuid)
         rows = [row for row in self.snapshot.rows if owner_of(row) == owner]
@@ -337,7 +342,7 @@ class _Rows:
     def _compare_in_place(
         self, owner: str, row: Item, desired: Item, steps: Sequence[Advance]
     ) -> None:
-        """Compare the row that stands where it belongs."""
+        """Compare the row that has the right key."""
         own = {name: value for name, value in row.items() if name in _OWN}
         forward = [step for step in steps if self._leads_forward(step, row)]
         moved = dict(own)
@@ -367,7 +372,7 @@ class _Rows:
                 self._found(Kind.ROW_BEHIND, owner, detail)
 
     def _leads_forward(self, step: Advance, row: Item) -> bool:
-        """Tell whether the stream's function would take this step, and whether it should."""
+        """Tell whether E would take this step, and rightly: from a place in canonical form."""
         if "last_sk" not in row or step.register not in row:
             return "last_sk" in row
         place = str(row[step.register])
@@ -377,7 +382,7 @@ class _Rows:
             return False
 
     def _called(self, other: str, rows: Sequence[Item]) -> User | None:
-        """Return the names of `other`: from their newest message, a row, or elsewhere."""
+        """Return `other` with their names: from their newest message, a row, or another group."""
         if message := self.snapshot.digest.newest_by.get(other):
             return message.sender
         for row in reversed(rows):
@@ -390,11 +395,11 @@ class _Rows:
 
 
 def _read_mark(row: Item, last_sk: str) -> tuple[Item, Item]:
-    """Return the mark that a row has and the one that it should have; nothing where it has one.
+    """Return the mark that a row has and the one that it should have; nothing if it is right.
 
-    A row without a mark is older than the marks: all that it shows is read. Who makes a group
-    writes the mark, so that it is filled in once and then is its owner's. What is no place cannot
-    be compared with one, and its owner would get no list: that counts as no mark.
+    A row without a mark was written before there were marks: all its messages count as read. From
+    then on the mark is its owner's. A mark that is no place is replaced: it cannot be compared with
+    one, so that its owner would not get a list.
     """
     found = {"read_sk": row["read_sk"]} if "read_sk" in row else {}
     if found and _is_place(found["read_sk"]):
@@ -424,7 +429,7 @@ def _compare_members(
 
 
 def _compare_pair(snapshot: Snapshot, members: frozenset[str], newest: Message, plan: Plan) -> None:
-    """Compare PAIR: it names the pair's group with the newest message."""
+    """Compare PAIR, which has to name that group of the pair that has the newest message."""
     group = snapshot.message_group_uuid
     named = group_in(snapshot.pair)
     places = {**snapshot.rivals, group: newest.sk}
@@ -442,7 +447,7 @@ def _compare_pair(snapshot: Snapshot, members: frozenset[str], newest: Message, 
 def _write_item(
     found: Item | None, desired: Item, kinds: tuple[Kind, Kind], detail: str, plan: Plan
 ) -> None:
-    """Put an item that is missing, or correct one that differs; `kinds` name the two cases."""
+    """Put a missing item, or change one that differs; `kinds` are those of the two cases."""
     missing, differs = kinds
     kind = missing if found is None else differs
     plan.differences.append(Finding(kind=kind, detail=detail))

@@ -1,6 +1,6 @@
-"""The ways to run reconcile: one group, the whole table, what was parked, the failure queue.
+"""The ways to run reconcile: one group, the whole table, parked records, or the failure queue.
 
-Each yields one `Result` for each group, in an order that lets an interrupted run continue.
+Each yields one `Result` for each group, in an order in which an interrupted run can continue.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from commands.reconcile.survey import Survey
 from messaging import keys
 from messaging.entities import Item
 
-# Groups that are repaired at a time; the client's pool has ten connections.
+# The number of groups that are repaired at a time; the client has a pool of ten connections.
 WORKERS = 8
 
 
@@ -33,10 +33,10 @@ class Progress:
     Attributes
     ----------
     begin
-        Is called when a part of the run begins, with its name and its number of steps, None when
-        that is not known.
+        Called at the beginning of a part of the run, with its name and its number of steps, or None
+        if that is not known.
     advance
-        Is called with the number of steps that were done since the last call.
+        Called with the number of steps since the last call.
     """
 
     begin: Callable[[str, int | None], None] = lambda _what, _total: None
@@ -44,9 +44,9 @@ class Progress:
 
 
 def without_lag(rules: Rules) -> Rules:
-    """Return the rules for records that the stream's function does not try again.
+    """Return the rules for records that E will not get again.
 
-    Nothing moves their rows any more, so that no difference counts as young.
+    Nothing else moves their rows, so that no message counts as young.
     """
     return replace(rules, lag=timedelta(0))
 
@@ -58,12 +58,12 @@ def whole_table(
     workers: int = WORKERS,
     progress: Progress = Progress(),
 ) -> Iterator[Result]:
-    """Make every group equal, in the order of their uuids.
+    """Repair every group, in the order of the uuids.
 
     Parameters
     ----------
     resume_from
-        The first group to look at.
+        The first group to repair.
     """
     survey = Survey(rules=reconciler.rules)
     progress.begin("reading the table", reconciler.table.item_count())
@@ -84,22 +84,22 @@ def whole_table(
 
 
 def one_group(reconciler: Reconciler, message_group_uuid: str) -> Iterator[Result]:
-    """Make one group equal."""
+    """Repair one group."""
     yield reconciler.reconcile(message_group_uuid)
 
 
 def parked(reconciler: Reconciler, *, progress: Progress = Progress()) -> Iterator[Result]:
-    """Make the groups of all FAILED items equal, and delete the items of those that are."""
+    """Repair the groups of all FAILED items, and delete the items of those that are equal then."""
     items: dict[str | None, list[Item]] = {}
     for item in reconciler.table.failed():
         items.setdefault(_group_of_parked(item), []).append(item)
     strays = items.pop(None, [])
     progress.begin("comparing parked groups", len(items))
     for group, failed in items.items():
-        result = _that_is_there(reconciler.reconcile(str(group)))
+        result = _without_missing_group(reconciler.reconcile(str(group)))
         if result.is_equal and not reconciler.dry_run:
             for item in failed:
-                # One that was parked anew in the meantime stays.
+                # The write fails if it was parked again meanwhile, so that it stays.
                 reconciler.table.write([Write(old=item, new=None)])
         yield result
         progress.advance(1)
@@ -124,7 +124,7 @@ def failure_queue(
     *,
     progress: Progress = Progress(),
 ) -> Iterator[Result]:
-    """Make the groups of all ranges in a failure destination equal; delete the ranges of those."""
+    """Repair the groups of all records in a failure queue, and delete its messages about them."""
     kept: list[Letter] = []
     progress.begin("reading ranges", None)
     try:
@@ -160,10 +160,10 @@ def _letter(reconciler: Reconciler, destination: Destination, letter: Letter) ->
         )
         return
     for group in sorted(groups):
-        yield _that_is_there(reconciler.reconcile(group))
+        yield _without_missing_group(reconciler.reconcile(group))
 
 
-def _that_is_there(result: Result) -> Result:
-    """Return the result for a group of old records; a group that no longer exists is equal."""
+def _without_missing_group(result: Result) -> Result:
+    """Return the result for a group of old records; one that does not exist any more is equal."""
     left = [finding for finding in result.left if finding.kind != Kind.NO_SUCH_GROUP]
     return replace(result, left=left)

@@ -1,8 +1,7 @@
-"""One scan of the whole table: what it tells about every group.
+"""One scan of the whole table, and what it tells about every group.
 
-The memory it takes grows with the number of groups, not of messages. A group
-may change during the scan, so one that looks unequal is read again; one that looks equal needs
-nothing more.
+The memory that it takes grows with the number of groups, not of messages. A group may change during
+the scan, so that one that seems to have a difference is read again. One without needs no more.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,7 +36,7 @@ class _Group:
 
 
 class Survey:
-    """What a scan came across.
+    """What was found in a scan.
 
     Attributes
     ----------
@@ -54,7 +53,7 @@ class Survey:
     def read(
         self, table: Table, *, now: Callable[[], datetime], advance: Callable[[int], None]
     ) -> None:
-        """Scan the table; `advance` is told how many items more were read."""
+        """Scan the table; call `advance` with the number of items that were read since."""
         for page in table.scan():
             time = now()
             for item in page:
@@ -62,7 +61,7 @@ class Survey:
             advance(len(page))
 
     def add(self, item: Item, *, now: datetime) -> None:
-        """Take an item into account; those of other kinds have nothing to say here."""
+        """Take an item into account, if it belongs to a group."""
         pk = str(item["pk"])
         try:
             if pk.startswith(keys.MESSAGE_PREFIX):
@@ -85,7 +84,7 @@ class Survey:
         return sorted(self._groups)
 
     def snapshots(self) -> dict[str, Snapshot]:
-        """Return what was seen of every group."""
+        """Return what the scan has of every group."""
         names = self._names()
         places = self._places_by_pair()
         result = {}
@@ -104,13 +103,13 @@ class Survey:
         return result
 
     def pairs_of_nothing(self, table: Table) -> Iterator[Finding]:
-        """Yield the PAIR items whose group does not exist: C would write into it."""
+        """Yield the PAIR items of groups that do not exist. C would write into such a group."""
         paired = self._places_by_pair()
         for pk in sorted(self._pairs.keys() - paired.keys()):
             item = table.get(pk, keys.PAIR_SK)
             group = group_in(item)
             members = table.get(keys.members_pk(group), keys.MEMBERS_SK) if group else None
-            # A group that was begun during the scan is no finding.
+            # The group may have been made during the scan.
             if item and pk != _pair_pk(members_in(members)):
                 yield Finding(kind=Kind.PAIR_OF_NOTHING, detail=f"{pk} names {group}")
 
@@ -118,9 +117,9 @@ class Survey:
         return self._groups.setdefault(uuid, _Group())
 
     def _places_by_pair(self) -> dict[str, dict[str, str]]:
-        """Return the groups of each pair, each with the place of its newest message.
+        """Return the groups of each pair with the place of their newest message.
 
-        Those without a message do not count as rivals.
+        Groups without a message are left out.
         """
         pairs: dict[str, dict[str, str]] = {}
         for uuid, group in self._groups.items():
@@ -131,7 +130,7 @@ class Survey:
         return pairs
 
     def _names(self) -> dict[str, User]:
-        """Return how people are called: in their newest message, else in the newest row."""
+        """Return the names of all users, from their newest message or else from the newest row."""
         written: dict[str, tuple[str, User]] = {}
         shown: dict[str, tuple[str, User]] = {}
 
@@ -157,7 +156,7 @@ def _group_of_members(item: Item) -> str:
 
 
 def _pair_pk(users: frozenset[str]) -> str | None:
-    """Return the pk of the pair of two users; None when they are not two."""
+    """Return the pk of a pair; None if these are not two users."""
     return keys.pair_pk(*users) if len(users) == PAIR_SIZE else None
 
 

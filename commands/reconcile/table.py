@@ -1,6 +1,6 @@
-"""The calls that only reconcile makes: whole partitions, scans, and writes on condition.
+"""The calls that only reconcile makes: whole partitions, scans, and conditional writes.
 
-Everything on the table itself is read consistently.
+Reads of the table itself, not of an index, are consistent.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,19 +12,19 @@ from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item
 from messaging.repository import Repository
 
-# DynamoDB takes no more in one transaction; the rest of a plan this long follows in the next.
+# The most that DynamoDB takes in one transaction. The rest of a longer plan follows in the next.
 TRANSACTION_ITEMS = 100
 
 
 class Table(Repository):
-    """The repository, with what a repair needs. All calls may raise `TryAgainError`."""
+    """The repository, with the calls that a repair needs. They may raise `TryAgainError`."""
 
     def scan(self) -> Iterator[list[Item]]:
         """Yield all items of the table, page by page."""
         yield from self._pages(self._client.scan, ConsistentRead=True)
 
     def item_count(self) -> int:
-        """Return about how many items the table has: DynamoDB counts every six hours."""
+        """Return roughly how many items the table has: DynamoDB counts them every six hours."""
         answer = self._call(lambda: self._client.describe_table(TableName=self._table_name))
         return int(answer["Table"].get("ItemCount", 0))
 
@@ -33,7 +33,7 @@ class Table(Repository):
         return self._partition(keys.message_pk(message_group_uuid))
 
     def failed(self) -> Iterator[Item]:
-        """Yield what was parked."""
+        """Yield the FAILED items."""
         return self._partition(keys.FAILED_PK)
 
     def row_keys(self, message_group_uuid: str) -> list[Key]:
@@ -48,19 +48,23 @@ class Table(Repository):
         return [(pk, sk) for pk, sk in found if pk.startswith(keys.MESSAGE_GROUP_PREFIX)]
 
     def rows_with(self, owner_uuid: str, other_uuid: str) -> Iterator[Item]:
-        """Yield those of a user's rows that name a certain other member."""
+        """Yield a user's rows of groups with a certain other member."""
         pk = keys.message_group_pk(owner_uuid)
         return self._partition(pk, "user_uuid = :other", {":other": other_uuid})
 
     def get(self, pk: str, sk: str) -> Item | None:
-        """Return one item as last written."""
+        """Return one item."""
         return self._get(pk, sk)
 
     def write(self, writes: Sequence[Write]) -> bool:
-        """Carry out `writes`, all or none; return False if the table has changed since it was read.
+        """Carry out all of `writes`; or none, and return False, if the table has changed meanwhile.
 
-        Of more writes than one transaction takes, only the first are carried out. Raises
-        UnreadableItemError when DynamoDB never takes one of them.
+        If there are more than one transaction takes, only the first ones are carried out.
+
+        Raises
+        ------
+        UnreadableItemError
+            DynamoDB will never take one of them.
         """
         items = [self._bound(write) for write in writes[:TRANSACTION_ITEMS]]
         reasons = self._transact(lambda: items)
@@ -103,8 +107,8 @@ class Table(Repository):
 def _expressions(old: Item, new: Item) -> dict[str, Any]:
     """Return the expressions that change an item from `old` to `new`.
 
-    The item has to have every attribute of `old`, and none that only `new` has. There is no update
-    expression when both are the same.
+    Their condition is that the item has every attribute of `old`, and none that only `new` has.
+    There is no update expression if both are equal.
     """
     conditions, sets, removes = [], [], []
     names, values = {}, {}

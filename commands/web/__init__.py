@@ -1,1 +1,1 @@
-"""The web client's files, and what makes them the client of one stack."""
+"""The web client of a stack: its files, configuration, headers and deployment."""

@@ -1,6 +1,6 @@
-"""What the API says of itself: its OpenAPI document, and a page that people can read.
+"""The documentation of the API: its OpenAPI document, and a page of it for people.
 
-The page is made of the document and has no script, so that it needs nothing from anywhere.
+The page needs no script and nothing from another host.
 """
 
 import json
@@ -16,7 +16,7 @@ __all__ = ["api_files", "page"]
 
 
 def api_files() -> dict[str, str]:
-    """Return the document and its page by their names beside the web client's files."""
+    """Return document and page as files of the web client: their texts by their names."""
     text = (ROOT / "docs" / "openapi.yaml").read_text()
     document: dict[str, Any] = yaml.load(text, Loader=yaml.CSafeLoader)
     return {
@@ -94,7 +94,7 @@ class _Page:
             yield f"<pre>{escape(text)}</pre>"
 
     def _fields(self, schema: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-        """The fields of an object, or of the objects in an array, whatever they are made of."""
+        """Return the fields of an object, or of an array's objects, through allOf and anyOf."""
         schema = self._resolved(schema)
         found: dict[str, Mapping[str, Any]] = {}
         parts = [*schema.get("allOf", []), *schema.get("anyOf", [])]

@@ -1,6 +1,6 @@
-"""``bin/web/deploy``: the files of web/, config.json and the API's document, put at CloudFront.
+"""``bin/web/deploy``: uploads web/, config.json and the API's document for CloudFront.
 
-``bin/web/config``: the same configuration, for a client that another host serves.
+``bin/web/config``: prints the configuration for a client on another host.
 """
 
 import json
@@ -20,8 +20,8 @@ from commands.web.api_document import api_files
 from commands.web.site import Site
 
 WEB = ROOT / "web"
-# A browser asks each time whether it has the newest, and CloudFront, which is told when there is
-# something new, answers from its memory: so no name of a file needs a hash in it.
+# A browser asks each time whether its copy is the newest. CloudFront answers from its cache, which
+# a deployment invalidates. So names of files need no hash.
 _CACHE = "max-age=0, must-revalidate, s-maxage=86400"
 
 
@@ -90,7 +90,7 @@ def config(
 
 
 def site_files(site: Site) -> Iterator[tuple[str, bytes]]:
-    """Return every file of a stack's site by its path, what refers to others after them.
+    """Yield the path and content of every file of the site; a file comes after those it refers to.
 
     A file without a suffix, such as a licence, is not one of the site.
     """
@@ -103,7 +103,7 @@ def site_files(site: Site) -> Iterator[tuple[str, bytes]]:
 
 
 def content_type(name: str) -> str:
-    """Say what a file is; a browser runs nothing that it has to guess.
+    """Return the media type of a file. Browsers do not run a script without it.
 
     Raises
     ------
@@ -112,5 +112,7 @@ def content_type(name: str) -> str:
     """
     kind, _ = guess_type(name)
     if kind is None:
-        raise CommandError(f"What {Path(name).suffix} files are is not known: {name} stays here.")
+        raise CommandError(
+            f"The media type of {Path(name).suffix} files is not known: {name} is not uploaded."
+        )
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind

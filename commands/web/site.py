@@ -1,7 +1,7 @@
-"""What the web client is told about its stack, and what its pages may do.
+"""The configuration and the HTTP headers of the web client, from the outputs of its stack.
 
-Both come from the outputs of the stack, here and nowhere else: for the local cloud, for CloudFront
-(template.yaml spells the headers as CloudFormation, and a test compares) and for any other host.
+They are the same for the local cloud, for CloudFront and for any other host. template.yaml has the
+headers a second time, as CloudFormation; a test compares them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ __all__ = ["Person", "Site", "is_page"]
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Someone of the local seed, who is offered with one click."""
+    """A person of the local seed, as whom one can sign in with a click."""
 
     handle: str
     display_name: str
@@ -34,7 +34,7 @@ class Site:
     sign_in_url
         Where Cognito's API is.
     people, password
-        Who is offered with one click, on a machine that has a seed.
+        People of the seed and their password, on the local cloud.
     """
 
     api_url: str
@@ -51,10 +51,7 @@ class Site:
     ) -> "Site":
         """Return the client of the stack with these outputs, on AWS unless `sign_in_url` is given.
 
-        Parameters
-        ----------
-        more
-            `people` and `password`, on a machine that has a seed.
+        `more` are `people` and `password`.
         """
         return cls(
             api_url=api_url,
@@ -72,9 +69,9 @@ class Site:
     def headers(self) -> dict[str, str]:
         """Return the headers that come with every file of the client.
 
-        Pages load nothing from elsewhere, run no code that stands in a page, talk to this stack
-        alone and stand in nobody's frame. `upgrade-insecure-requests` is not among them, since
-        locally there is no TLS.
+        Pages load nothing from other hosts, run no inline scripts, call this stack only, and cannot
+        be put into a frame. There is no `upgrade-insecure-requests`, since the local cloud has no
+        TLS.
         """
         return {
             "Content-Security-Policy": self.content_security_policy(),
@@ -86,7 +83,7 @@ class Site:
         }
 
     def content_security_policy(self) -> str:
-        """Return the policy alone, for who writes it elsewhere."""
+        """Return the Content-Security-Policy alone."""
         urls = (self.api_url, self.socket_url, self.sign_in_url)
         connects = ["'self'", *(origin for url in urls if (origin := _origin(url)))]
         directives = [
@@ -106,14 +103,14 @@ class Site:
 
 
 def is_page(path: str) -> bool:
-    """Whether a path is answered with index.html, which then shows what belongs there.
+    """Tell whether a path is one of the client's pages, which are all answered with index.html.
 
-    All others are files. A handle may have a dot, a file of the client has one.
+    Every file has a dot in its name; below /messages/ a dot is part of a handle.
     """
     return path.startswith("/messages/") or "." not in path
 
 
 def _origin(url: str) -> str:
-    """The part of an address that a policy names; empty for an address on the pages' own origin."""
+    """Return the origin of a URL; empty for one on the pages' own origin."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""

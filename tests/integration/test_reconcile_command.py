@@ -16,9 +16,10 @@ from typer.testing import CliRunner, Result
 
 from commands import targets
 from commands.cli import app
+from commands.errors import CommandError
 from commands.reconcile import run
 from commands.reconcile.group import Reconciler
-from commands.targets import Target, TargetError
+from commands.targets import Target
 from messaging import keys, message_groups
 from messaging.entities import Failed
 from messaging.message_groups import SendRequest
@@ -294,7 +295,7 @@ def test_what_a_killed_local_cloud_left_is_refused(shell: Path) -> None:
         port = listener.getsockname()[1]
     stack = {"EndpointUrl": f"http://127.0.0.1:{port}", "Region": "us-east-1"}
     (shell / "stack.json").write_text(json.dumps(stack))
-    with pytest.raises(TargetError, match="not running"):
+    with pytest.raises(CommandError, match="not running"):
         targets.target(on_aws=False)
 
 
@@ -320,7 +321,7 @@ def test_local_is_local_whatever_the_shell_exports(shell: Path) -> None:
             assert client._request_signer._credentials.access_key == "test"
             assert client._client_config.proxies == {}
         assert target.output("TableName") == "messages"
-        with pytest.raises(TargetError, match="no output Missing"):
+        with pytest.raises(CommandError, match="no output Missing"):
             target.output("Missing")
 
 
@@ -354,7 +355,7 @@ def test_aws_is_the_stack_whatever_endpoints_the_shell_configures(
     assert target.client("dynamodb").meta.endpoint_url.endswith(".eu-west-1.amazonaws.com")
     assert all(url.endswith(".eu-west-1.amazonaws.com") for url in cloudformation)
     assert target.name == "stack mine in account 123456789012, region eu-west-1"
-    with pytest.raises(TargetError, match="no stack other in account 123456789012"):
+    with pytest.raises(CommandError, match="no stack other in account 123456789012"):
         targets.target(on_aws=True, stack_name="other")
 
 

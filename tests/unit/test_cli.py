@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from commands import targets
 from commands.cli import app
+from commands.errors import CommandError
 
 ROOT = Path(__file__).parents[2]
 ENTRY = re.compile(
@@ -111,7 +112,7 @@ def test_a_stack_may_be_called_prod(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def note(**where: Any) -> Any:
         asked.append(where)
-        raise targets.TargetError("noted")
+        raise CommandError("noted")
 
     monkeypatch.setattr(targets, "target", note)
     for arguments in (["--stack", "prod"], ["--stack", "other", "prod"], ["prod"]):
