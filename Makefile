@@ -11,7 +11,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
-setup: ## only install what everything here needs, tests and lint included
+setup: ## only install everything, tools for tests and lint included
 	@bin/setup dev
 
 .PHONY: run
@@ -42,17 +42,17 @@ events: setup ## run every sample event in a container, and compare answers and 
 	@REQUIRE_DOCKER=1 bin/python -m pytest tests/sam_local -k sample_event --verbose
 
 .PHONY: rehearse
-rehearse: setup ## deploy to an emulator of AWS, use, update, take down and set up again
+rehearse: setup ## deploy to an emulator of AWS; use, update, delete and deploy again
 	@bin/setup sam rehearse
 	@REHEARSE=1 bin/python -m pytest tests/rehearse --verbose
 
 .PHONY: conformance
-conformance: setup ## what holds at API=https://… for two people's TOKEN=… OTHER_TOKEN=…
+conformance: setup ## test the contract at API=https://… with two people's TOKEN=… OTHER_TOKEN=…
 	@API="$${API:?}" TOKEN="$${TOKEN:?}" OTHER_TOKEN="$${OTHER_TOKEN:?}" \
 		bin/python -m pytest --quiet tests/conformance
 
 .PHONY: audit
-audit: setup ## look for known vulnerabilities in what is pinned, and list the licences
+audit: setup ## look for known vulnerabilities of the pinned packages, and list their licences
 	@bin/setup audit
 	@bin/python -m tests.audit
 
@@ -79,7 +79,7 @@ bench: setup ## measure cold and warm starts, the stream, growth; tables, and pl
 	@.build/plots/bin/python bench/plots.py .build/results/results.json .build/results
 
 .PHONY: load
-load: setup ## two hundred people at once on the local cloud; then look through everything
+load: setup ## let two hundred people use the local cloud at once; then verify everything
 	@bin/setup plots load
 	@bin/python -m bench.load
 
@@ -98,7 +98,7 @@ lint: setup ## check format, lint, types and the template
 check: lint test ## run lint and test; CI also runs prove, smoke, browser and rehearse
 
 .PHONY: format
-format: setup ## format the code, and mend what lint can mend
+format: setup ## format the code, and fix what lint can fix
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
