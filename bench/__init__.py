@@ -1,1 +1,1 @@
-"""Measurements: what a message costs, and what the stream processor carries."""
+"""Measurements of speed and cost (docs/bench.md, docs/data.md and docs/scale.md)."""

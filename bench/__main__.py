@@ -21,7 +21,7 @@ WINDOWS = (0, 1)
 
 
 def main() -> None:
-    """Measure, print, and keep what was measured."""
+    """Measure, print the tables, and store the results."""
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--also", metavar="NAME=FOLDER", action="append", default=[])
     builds = {"": BUILT}

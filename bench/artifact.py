@@ -1,4 +1,4 @@
-"""What `sam build` made, laid out as Lambda lays it out: ``/var/task`` and ``/opt/python``."""
+"""Lays out what `sam build` made as Lambda does: ``/var/task`` and ``/opt/python``."""
 
 import datetime
 import os
@@ -16,7 +16,7 @@ BUILT = ROOT / ".aws-sam" / "build"
 RUNTIME = ROOT / ".build" / "runtime" / "bin" / "python"
 
 _SAM_PYTHON = ROOT / ".build" / "sam" / "bin" / "python"
-# sam's own function, for it decides which dates the files get.
+# sam's own function makes the zips, since it decides on the dates of the files.
 _ZIP = """
 import sys
 from samcli.lib.package.utils import make_zip
@@ -27,14 +27,14 @@ for name, folder in zip(sys.argv[1::2], sys.argv[2::2]):
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """A function as Lambda has it on its disk.
+    """A function on Lambda's disk.
 
     Attributes
     ----------
     task
-        Its own folder, which is ``/var/task`` there.
+        Its own folder, for ``/var/task``.
     opt
-        Its layers' folder, which is ``/opt`` there.
+        The folder of its layers, for ``/opt``.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Deployed:
             "AWS_LAMBDA_FUNCTION_NAME": self.name,
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "PYTHONPATH": os.pathsep.join([str(self.task), str(self.opt / "python")]),
-            # Nothing can be written to Lambda's disk.
+            # Lambda's disk cannot be written.
             "PYTHONDONTWRITEBYTECODE": "1",
             **more,
         }

@@ -1,4 +1,4 @@
-"""A PostgreSQL as RDS is to a function: with the schema, encrypted, and able to prove its name."""
+"""A PostgreSQL like one of RDS: with the schema, TLS, and a certificate for its name."""
 
 import socket
 import socketserver
@@ -32,11 +32,11 @@ class Database:
     Attributes
     ----------
     url
-        Its owner's, without encryption.
+        The URL of its owner, without encryption.
     address
-        What a function in the cloud has as DATABASE_URL.
+        A URL as DATABASE_URL of functions on AWS: with neither user nor settings for TLS.
     certificate
-        What has signed the server's certificate, in PEM: itself. Its key follows.
+        A PEM file with the server's certificate, which has signed itself, and its key.
     """
 
     url: str
@@ -55,7 +55,7 @@ class Database:
 
 @contextmanager
 def database() -> Iterator[Database]:
-    """Start one, and stop it in the end."""
+    """Start a database, and stop it in the end."""
     with tempfile.TemporaryDirectory(prefix="bench") as folder:
         state = StateFolder(Path(folder))
         state.acquire()
@@ -100,7 +100,7 @@ def _certificate(folder: Path) -> Path:
 
 
 class _Encryption(socketserver.BaseRequestHandler):
-    """TLS in front of a server whose build has none: what comes out of it is passed on."""
+    """TLS for a server that was built without it: passes on what it decrypts."""
 
     context: ssl.SSLContext
     port: int

@@ -1,4 +1,4 @@
-"""A DynamoDB that a measurement has for itself, with the template's table and a meter."""
+"""A DynamoDB for one measurement, with the template's table; and a meter of its cost."""
 
 import threading
 from collections import Counter
@@ -38,10 +38,10 @@ class Meter:
     calls
         How many, by operation.
     read_units
-        Of pages up to 4 KB; the engine reports the same for larger ones. For a BatchGetItem it
-        reports nothing: that is one for each key, as all are read consistently.
+        Right for pages up to 4 KB only, since the engine reports the same for larger ones. It
+        reports nothing for a BatchGetItem: each key counts as one, since reads are consistent.
     write_units
-        By where they were consumed: `TABLE`, or the name of an index.
+        By the place where they were consumed: `TABLE`, or the name of an index.
     """
 
     calls: Counter[str] = field(default_factory=Counter)
@@ -81,7 +81,7 @@ class Meter:
             self.write_units[TABLE] -= index["CapacityUnits"]
 
     def take(self) -> "Meter":
-        """Return what was counted since this was called last."""
+        """Return what was counted since the last call, and begin again."""
         taken = Meter(
             calls=self.calls.copy(),
             read_units=self.read_units,
@@ -101,7 +101,7 @@ class Engine:
 
     @property
     def url(self) -> str:
-        """Where the engine is."""
+        """The address of the engine."""
         return self.app.engine.url
 
     @property
@@ -117,11 +117,11 @@ class Engine:
         return mapping
 
     def client(self, service: Any) -> Any:
-        """Return a client past everything that the local cloud adds."""
+        """Return a boto3 client of the engine itself."""
         return self.app.engine.client(service)
 
     def repository(self, *, connections: int = 10) -> tuple[Repository, Meter]:
-        """Return a repository with a client of its own, and the meter on it."""
+        """Return a repository with its own client, and the meter of that client."""
         table = boto3.Session().client(
             "dynamodb",
             endpoint_url=self.url,
@@ -133,7 +133,7 @@ class Engine:
         return Repository(table, self.table_name, deadline=Deadline()), meter
 
     def resource(self, table_name: str) -> tuple["Table", Meter]:
-        """Return a table as boto3's resources have it, and the meter on it."""
+        """Return a table as a resource of boto3, and the meter of its client."""
         resource = boto3.Session().resource(
             "dynamodb", endpoint_url=self.url, region_name=self.app.region, config=CLIENT_CONFIG
         )
@@ -143,14 +143,14 @@ class Engine:
 
 
 def functions_of(template: Path) -> dict[str, Function]:
-    """The functions of a template, such as one that was built."""
+    """Return the functions of a template."""
     with engine(template) as running:
         return running.app.stack.functions()
 
 
 @contextmanager
 def engine(template: Path = TEMPLATE) -> Iterator[Engine]:
-    """Start an engine, make the template's resources in it, and stop it in the end."""
+    """Start an engine with the template's resources, and stop it in the end."""
     isolate_from_aws("us-east-1")
     database = {"DatabaseUrl": "postgresql://127.0.0.1/none"}
     app = Offline(template, parameters=database, api=False, tools=ROOT / ".build")

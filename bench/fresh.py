@@ -1,8 +1,8 @@
 """One cold start: `fresh.py EVENTS`, run in a new interpreter by bench.cold_start.
 
 Imports ``app``, calls its handler with each event of the file, and prints one line of JSON: CPU
-and wall seconds of the import and of each call. It imports nothing that Lambda's runtime client
-would not have imported.
+and wall seconds of the import and of each call. It imports only what Lambda's runtime client
+imports, too.
 """
 
 import json

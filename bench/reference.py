@@ -1,9 +1,14 @@
 """The bootcamp's design in its smallest form, to be measured beside ours.
 
-Written from its description: a group row's key is the time of its last message; a message moves
-each row by a delete and a put, one record and one row after the other, and its function is invoked
-for every record of the table, its own writes too; lists are the newest twenty of this year; every
-request asks PostgreSQL who is calling; tables as in the bootcamp, one index with all attributes.
+It follows the description of the bootcamp:
+
+- The key of a group row is the time of its last message. A message moves a row by a delete and a
+  put, one row after the other.
+- Its function is called for every record of the table, one by one, also for its own writes.
+- Lists are the newest twenty rows of this year.
+- Every request asks PostgreSQL who is calling.
+- The table has one index, with all attributes.
+
 It has the bootcamp's defects on purpose (docs/decisions.md), since they are part of its cost.
 """
 
@@ -16,7 +21,7 @@ from uuid import uuid4
 from boto3.dynamodb.conditions import Key
 from boto3.dynamodb.types import TypeDeserializer
 
-if TYPE_CHECKING:  # this module is started cold, without our layers
+if TYPE_CHECKING:  # a cold start of this module has none of our layers
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.service_resource import Table
 
@@ -29,7 +34,7 @@ _deserializer = TypeDeserializer()
 
 
 def create_table(client: "DynamoDBClient", name: str) -> None:
-    """Make the table; on demand, since throttling is not what is compared."""
+    """Make the table, on demand: throttling is not compared."""
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",

@@ -1,7 +1,7 @@
-"""A, B, C and D in the bootcamp's design, as a function: it is started cold and called warm.
+"""A, B, C and D in the bootcamp's design, as a function, so that it can be compared with ours.
 
-The bootcamp runs its backend in a container. Here it stands behind the same gateway as ours, with a
-client and a connection made at import; every request asks PostgreSQL who is calling.
+The bootcamp runs its backend in a container. This function makes client and connection when it is
+imported; every request asks PostgreSQL who is calling.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""E in the bootcamp's design, as a function: it looks at the first record of a batch."""
+"""E in the bootcamp's design, as a function: it reads the first record of a batch only."""
 
 import os
 from typing import Any

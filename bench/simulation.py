@@ -1,13 +1,16 @@
-"""Lag and write units of E on paper, against rate, window and parallelization.
+"""Lag and write units of E, computed for rates, windows and parallel batches.
 
     bin/python -m bench.simulation
 
-A shard is followed for a minute. Messages come at random (Poisson) in conversations of which each
-has a message every `PAUSE` seconds. Lambda polls a shard four times a second, waits out the
-window, and gives a function at most a hundred records; a message goes to any of the parallel
-batches of its shard, since Lambda keeps items together, not partitions. A batch costs an overhead
-and its updates, ten at a time. There are as many shards as the table has partitions, and a
-partition takes a thousand write units a second.
+The simulation follows a shard for a minute:
+
+- Messages come at random (Poisson), one every `PAUSE` seconds in each conversation.
+- Lambda polls a shard four times a second, waits for the window, and takes at most 100 records.
+- A message goes to any of the shard's parallel batches: Lambda keeps the records of an item
+  together, not those of a partition.
+- A batch takes an overhead and the time of its updates, ten at a time.
+- There are as many shards as the table has partitions. A partition takes a thousand write units a
+  second.
 """
 
 import math
@@ -36,7 +39,7 @@ FACTORS = (1, 2, 5, 10)
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What becomes of one setting; seconds, and numbers for all shards together."""
+    """The result of one setting: times in seconds, and numbers of all shards together."""
 
     rate: int
     shards: int

@@ -13,7 +13,7 @@ from bench.figures import Spread, table
 from local.settings import ROOT
 
 RESULTS = ROOT / ".build" / "results" / "results.json"
-# What E would do at the least: one write of each of the two rows, with its entry in the list index.
+# The least that E can do: one write of each of the two rows, with its entry in the list index.
 LEAST_CALLS, LEAST_UNITS = 2, 6
 SHOWN_K = (1, 10)
 

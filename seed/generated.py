@@ -1,8 +1,8 @@
 """Data for load tests: any number of users, groups and messages, the same for the same seed.
 
-Every message is computed from its group's uuid and its number, and every group from the random
-seed and its two users. So memory does not grow with the number of messages, an interrupted run is
-completed by the next, and a run with more messages adds to what is there.
+A message is computed from its group's uuid and its number, a group from the random seed and its two
+users. So memory does not grow with the number of messages, the next run completes an interrupted
+one, and a run with more messages adds the missing ones.
 """
 
 import math

@@ -105,7 +105,7 @@ def _write_sign_in(
         found = cognito.admin_get_user(UserPoolId=user_pool_id, Username=user.email)
         attributes = found["UserAttributes"]
     except cognito.exceptions.UserNotFoundException:
-        link("MOCK")  # PreSignUp lets nobody have a handle that is linked
+        link("MOCK")  # PreSignUp refuses a handle whose row is linked with a sign-in
         made = cognito.admin_create_user(
             UserPoolId=user_pool_id,
             Username=user.email,
@@ -141,7 +141,7 @@ def _write_message_group(
 ) -> None:
     """Write the group with its last message, then all messages.
 
-    In this order a reader of the stream finds the group complete whatever message it sees.
+    In this order E finds the group complete when it gets any of the messages.
     """
     existing = repository.get_members(group.uuid)
     begins = existing.created_at if existing else group.begins(now)

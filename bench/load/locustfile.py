@@ -25,7 +25,7 @@ _turn = count()
 
 
 def note(kind: str, **what: Any) -> None:
-    """Write down what happened, for who looks through it afterwards."""
+    """Write down what happened, for the verification."""
     JOURNAL.write(json.dumps({"kind": kind, **what}) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Whether everything that was accepted under load is there, once, in order, and shown rightly."""
+"""Verifies that everything accepted under load is stored once, in order, and shown rightly."""
 
 import json
 import time
@@ -20,19 +20,19 @@ type Place = tuple[str, str]
 
 @dataclass
 class Journal:
-    """What was asked and what was answered while it lasted."""
+    """What was asked and answered during the load."""
 
     # Texts by name.
     sent: dict[str, str] = field(default_factory=dict)
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     hints: Counter[str] = field(default_factory=Counter)
-    # By person and group: the furthest place that was asked for, and that was answered.
+    # The furthest mark that was asked for, and the furthest that was accepted, by person and group.
     marks: dict[Place, Place] = field(default_factory=dict)
     marked: dict[Place, Place] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path) -> "Journal":
-        """Return what stands in the file."""
+        """Return the journal in a file."""
         journal = cls()
         for line in path.read_text().splitlines():
             entry = json.loads(line)
@@ -68,7 +68,7 @@ def verify(
     *,
     looks: int = 60,
 ) -> Verified:
-    """Read everything that these people are shown, until their lists have followed.
+    """Read everything that these people see, again until their lists have followed the messages.
 
     `connect` makes a client for a token. Each person is looked at so many times at most.
     """
@@ -104,7 +104,7 @@ def verify(
 def _seen_by(
     client: Client, handle: str, journal: Journal
 ) -> tuple[dict[str, list[Message]], list[str]]:
-    """All messages that a person is shown by group, and what is wrong with that."""
+    """Return the messages that a person sees by group, and what is wrong with them."""
     faults = []
     listed = list(client.list_message_groups(counts=True, page_size=100))
     times = [row.created_at for row in listed]
@@ -141,7 +141,7 @@ def _place(value: Any) -> Place:
 
 
 def _unread(group: MessageGroup, messages: list[Message], handle: str) -> int:
-    """How many messages of the other are behind what this person has read."""
+    """Return how many messages of the other person this one has not read."""
     read = _place(group.read_up_to) if group.read_up_to else ("", "")
     unread = [m for m in messages if m.handle != handle and _place(m) > read]
     return min(len(unread), _HUNDRED_OR_MORE)
