@@ -53,8 +53,8 @@ def run(settings: Settings, parts: ExitStack, *, with_api: bool) -> Callable[[],
     if not postgres:
         # A database of the developer's gets no further users, so functions sign in as its URL says.
         variables["DATABASE_USER"] = ""
-    if settings.dynamodb_url:
-        variables["AWS_ENDPOINT_URL_DYNAMODB"] = settings.dynamodb_url
+    if settings.functions_proxy:
+        variables["HTTP_PROXY"] = settings.functions_proxy
     from local.stores import fill  # noqa: PLC0415
     from local.web_client import web_client  # noqa: PLC0415
     from sam_offline.app import Offline  # noqa: PLC0415

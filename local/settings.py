@@ -61,4 +61,4 @@ class Settings:
         self.state = ROOT / text("LOCAL_STATE", ".local")
         self.keep = text("KEEP", "0") != "0"
         self.database_url = text("DATABASE_URL", "")
-        self.dynamodb_url = text("AWS_ENDPOINT_URL_DYNAMODB", "")
+        self.functions_proxy = text("FUNCTIONS_PROXY", "")

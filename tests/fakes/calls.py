@@ -1,41 +1,50 @@
-"""The calls that functions make to the table, as IAM sees them."""
+"""The calls that functions make to AWS, as IAM sees them: by what goes over the wire."""
 
+import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from fnmatch import fnmatchcase
 from itertools import product
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
-from messaging import repository
-from tests.fakes.iam import OF_AWS, TABLE, Iam
+import pytest
+from botocore.endpoint import Endpoint
 
-__all__ = ["Call", "denied", "needs", "noted_calls", "rights_on_the_table", "seen_by_iam"]
+from sam_offline.template import ACCOUNT
+from tests.fakes.iam import LIVE_API, OF_AWS, REGION, TABLE, Iam
+
+__all__ = ["Call", "denied", "needs", "noted_calls", "rights", "seen_by_iam"]
+
+_SIGNED_FOR = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d+/[^/]+/([^/]+)/")
 
 
 @dataclass(frozen=True)
 class Call:
-    """What IAM sees of a call: its action, the ARN of the table or an index, the partition."""
+    """What IAM sees of a call: its action, what it is made on, and in a table the partition."""
 
     action: str
     resource: str
-    leading_key: str
+    leading_key: str = ""
 
 
 @contextmanager
 def noted_calls() -> Iterator[set[Call]]:
-    """Note the calls that are made by this environment's client."""
+    """Note the calls that any client of AWS makes in this process."""
     noted = set[Call]()
+    create_request = Endpoint.create_request
 
-    def note(params: Mapping[str, Any], model: Any, **_: object) -> None:
-        noted.update(seen_by_iam(model.name, params))
+    def create_and_note(self: Endpoint, *given: Any) -> Any:
+        request = create_request(self, *given)
+        noted.update(seen_by_iam(request.method, request.url, request.headers, request.body))
+        return request
 
-    events: Any = repository.of_environment()._client.meta.events
-    events.register("provide-client-params.dynamodb.*", note)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Endpoint, "create_request", create_and_note)
         yield noted
-    finally:
-        events.unregister("provide-client-params.dynamodb.*", note)
 
 
 def denied(iam: Iam, function: str, calls: Iterable[Call]) -> set[Call]:
@@ -44,17 +53,51 @@ def denied(iam: Iam, function: str, calls: Iterable[Call]) -> set[Call]:
         call
         for call in calls
         if not iam.allows(
-            function, call.action, call.resource, **{"dynamodb:LeadingKeys": call.leading_key}
+            function,
+            call.action,
+            call.resource,
+            **({"dynamodb:LeadingKeys": call.leading_key} if call.leading_key else {}),
         )
     }
 
 
-def seen_by_iam(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
-    """Return what IAM decides on: the parts of a transaction are calls of their own."""
+def seen_by_iam(
+    method: str, url: str, headers: Mapping[str, Any] | Message, body: bytes | str | None
+) -> Iterator[Call]:
+    """Return what IAM decides on when this is sent: the parts of a transaction are calls."""
+    service = _SIGNED_FOR.match(_text(headers.get("Authorization")))
+    operation = _text(headers.get("X-Amz-Target")).rpartition(".")[2]
+    address = urlsplit(url)
+    match service[1] if service else "unsigned":
+        case "dynamodb":
+            yield from _on_a_table(operation, json.loads(body or "{}"))
+        case "execute-api":
+            # The local cloud serves one WebSocket API, so that its address names none.
+            host, _, of_aws = (address.hostname or "").partition(".execute-api.")
+            stage, _, connection = address.path[1:].partition("/")
+            resource = f"{host if of_aws else LIVE_API}/{stage}/{method}/{unquote(connection)}"
+            arn = f"arn:aws:execute-api:{REGION}:{ACCOUNT}:{resource}"
+            yield Call("execute-api:ManageConnections", arn)
+        case "lambda" if address.path.endswith("/invocations"):
+            name = unquote(address.path).split("/")[-2].rpartition(":")[2]
+            yield Call(
+                "lambda:InvokeFunction", f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
+            )
+        case "secretsmanager":
+            yield Call(f"secretsmanager:{operation}", json.loads(body or "{}")["SecretId"])
+        case other:
+            yield Call(f"{other}:{operation or method}", url)
+
+
+def _text(header: str | bytes | None) -> str:
+    return header.decode() if isinstance(header, bytes) else header or ""
+
+
+def _on_a_table(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
     if operation == "TransactWriteItems":
         for part in params["TransactItems"]:
             ((name, item),) = part.items()
-            yield from seen_by_iam(f"{name}Item", item)
+            yield from _on_a_table(f"{name}Item", item)
     elif operation == "BatchGetItem":
         for name, asked in params["RequestItems"].items():
             for key in asked["Keys"]:
@@ -67,19 +110,20 @@ def seen_by_iam(operation: str, params: Mapping[str, Any]) -> Iterator[Call]:
         ]
         index = f"/index/{params['IndexName']}" if "IndexName" in params else ""
         yield Call("dynamodb:Query", f"{_arn(params['TableName'])}{index}", leading)
-    else:
-        key = params.get("Key") or params["Item"]
+    elif key := params.get("Key") or params.get("Item"):
         yield Call(f"dynamodb:{operation}", _arn(params["TableName"]), key["pk"]["S"])
+    else:
+        yield Call(f"dynamodb:{operation}", _arn(params.get("TableName", "")))
 
 
 def _arn(table_name: str) -> str:
     return f"{TABLE.rpartition('/')[0]}/{table_name}"
 
 
-def rights_on_the_table(iam: Iam, function: str) -> Iterator[Call]:
-    """Each right on the table in what the template gives a function, as the calls it allows.
+def rights(iam: Iam, function: str) -> Iterator[Call]:
+    """Each right that the template gives a function, as the calls it allows.
 
-    Their partitions are patterns.
+    Their resources and partitions are patterns.
     """
     for statement in iam.role(function):
         if not statement.origin.startswith(OF_AWS):
@@ -88,12 +132,13 @@ def rights_on_the_table(iam: Iam, function: str) -> Iterator[Call]:
             for action, resource, pattern in product(
                 statement.actions, statement.resources, patterns
             ):
-                if action.startswith("dynamodb:"):
-                    yield Call(action, resource, pattern)
+                yield Call(action, resource, pattern)
 
 
 def needs(call: Call, right: Call) -> bool:
     """Tell whether the call is one that this right allows."""
-    return (call.action, call.resource) == (right.action, right.resource) and fnmatchcase(
-        call.leading_key, right.leading_key
+    return (
+        call.action == right.action
+        and fnmatchcase(call.resource, right.resource)
+        and fnmatchcase(call.leading_key, right.leading_key)
     )

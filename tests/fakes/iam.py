@@ -16,11 +16,12 @@ from moto.iam.aws_managed_policies import aws_managed_policies_data
 from sam_offline.template import ACCOUNT
 from tests.fakes.template import Stack
 
-__all__ = ["OF_AWS", "TABLE", "Iam", "Statement"]
+__all__ = ["CREATED", "LIVE_API", "OF_AWS", "REGION", "TABLE", "Iam", "Statement"]
 
 REGION = "us-east-1"
 OF_AWS = "arn:aws:iam::aws:policy/"
 TABLE = f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/cruddur-messages"
+LIVE_API = "hints00000"
 # What the statements refer to, as it would be called after a deployment.
 CREATED: dict[str, dict[str, str]] = {
     "MessagesTable": {"Arn": TABLE, "StreamArn": f"{TABLE}/stream/2026-11-21T00:00:00.000"},
@@ -29,6 +30,10 @@ CREATED: dict[str, dict[str, str]] = {
     "Database": {
         "DbiResourceId": "db-OURS",
         "MasterUserSecret_SecretArn": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:owner-abc",
+    },
+    "Live": {
+        "Ref": LIVE_API,
+        "ApiEndpoint": f"wss://{LIVE_API}.execute-api.{REGION}.amazonaws.com",
     },
     "DirectoryAccess": {"Ref": "DirectoryAccess"},
     "LiveAccess": {"Ref": "LiveAccess"},
@@ -62,14 +67,20 @@ class Statement:
 
 
 class Iam:
-    """The roles of a stack's functions."""
+    """The roles of a stack's functions; `stack` knows what would have been created."""
 
     def __init__(self, stack: Stack) -> None:
         for name, attributes in CREATED.items():
             stack = stack.with_created(name, **attributes)
-        self._stack = stack
+        self.stack = stack
         self.boundary = tuple(self._policy("FunctionBoundary"))
         self._roles: dict[str, tuple[Statement, ...]] = {}
+
+    def variables(self, function: str) -> dict[str, str]:
+        """The environment variables of a function, as a deployment would give them to it."""
+        properties = self.stack.document["Resources"][function]["Properties"]
+        found: dict[str, str] = self.stack.resolve(properties["Environment"]["Variables"])
+        return found
 
     def role(self, function: str) -> tuple[Statement, ...]:
         """All statements of a function's role: its own, and those of the policies attached."""
@@ -78,11 +89,11 @@ class Iam:
         return self._roles[function]
 
     def _read_role(self, function: str) -> Iterator[Statement]:
-        role = self._stack.document["Resources"][f"{function}Role"]["Properties"]
+        role = self.stack.document["Resources"][f"{function}Role"]["Properties"]
         assert role["PermissionsBoundary"] == {"Ref": "FunctionBoundary"}, function
         for policy in role.get("Policies", []):
             yield from self._statements(function, policy["PolicyDocument"])
-        for policy in self._stack.resolve(role["ManagedPolicyArns"]):
+        for policy in self.stack.resolve(role["ManagedPolicyArns"]):
             yield from self._policy(policy)
 
     def allows(self, function: str, action: str, resource: str, **context: str) -> bool:
@@ -98,11 +109,11 @@ class Iam:
     def _policy(self, name: str) -> Iterator[Statement]:
         if name.startswith(OF_AWS):
             return self._statements(name, _policies_of_aws()[name.rsplit("/", 1)[-1]]["Document"])
-        policy = self._stack.document["Resources"][name]["Properties"]
+        policy = self.stack.document["Resources"][name]["Properties"]
         return self._statements(name, policy["PolicyDocument"])
 
     def _statements(self, origin: str, document: Any) -> Iterator[Statement]:
-        for statement in _listed(self._stack.resolve(document["Statement"])):
+        for statement in _listed(self.stack.resolve(document["Statement"])):
             yield Statement(
                 origin=origin,
                 effect=statement["Effect"],

@@ -26,6 +26,7 @@ from runtime.user import User
 from sam_offline.processes import free_port
 from sam_offline.state import StateFolder
 from tests.fakes.gateway import Gateway
+from tests.fakes.iam import Iam
 from tests.fakes.people import BAYKO, GRAHAMS, REEF
 from tests.fakes.template import Stack, create_table_arguments, read_stack, time_to_live
 
@@ -146,8 +147,14 @@ def table_on_moto(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator["Dy
         client.update_time_to_live(TableName=arguments["TableName"], TimeToLiveSpecification=expiry)
         monkeypatch.setenv("TABLE_NAME", arguments["TableName"])
         # moto knows the connections of this address to which something was sent.
-        monkeypatch.setenv("LIVE_URL", "wss://sample.execute-api.us-east-1.amazonaws.com/live")
+        monkeypatch.setenv("LIVE_URL", _live_url())
         yield client
+
+
+@cache
+def _live_url() -> str:
+    """Where connections are managed after a deployment."""
+    return Iam(_stack()).variables("SendHints")["LIVE_URL"]
 
 
 @pytest.fixture

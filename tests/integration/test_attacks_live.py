@@ -25,6 +25,7 @@ from messaging.entities import Ticket
 from messaging.live import TICKET_FOR
 from runtime.user import User
 from tests.fakes.calls import Call
+from tests.fakes.iam import LIVE_API, TABLE
 from tests.fakes.people import GRAHAMS, REEF
 from tests.fakes.tokens import FORGED
 from tests.integration.attacked import (
@@ -249,23 +250,23 @@ def test_a_ticket_opens_one_connection_of_who_got_it_whoever_brings_it(
     headers = {"Authorization": served.token(bringer)}
     good = Knock.with_ticket("good", ticket, 101)
     knock = Knock(name="of another", status=101, target=good.target, headers=headers)
-    with served.watched() as done, handshake(served, knock) as socket:
+    with ExitStack() as until_the_end:
+        with served.watched() as done:
+            socket = until_the_end.enter_context(handshake(served, knock))
+        (name,) = connections_of(served, who)
+        of_ticket, of_user = Ticket.digest_of(ticket), keys.connections_pk(who.uuid)
+        assert done.calls == {
+            Call("dynamodb:DeleteItem", TABLE, keys.ticket_pk(of_ticket)),
+            Call("dynamodb:Query", TABLE, of_user),
+            Call("dynamodb:PutItem", TABLE, of_user),
+            Call("dynamodb:PutItem", TABLE, keys.connection_pk(name)),
+        }
+        assert {done.owner(key) for key in done.changed} == {who.uuid}
         assert told(socket) == []
-        assert len(connections_of(served, who)) == 1
-        assert all_connections(served) == connections_of(served, who)
-        assert status_of(served, knock) == 401  # used already
-        assert status_of(served, good) == 401
-        assert all_connections(served) == connections_of(served, who)
-    assert {call.leading_key for call in done.calls} <= {
-        keys.ticket_pk(Ticket.digest_of(ticket)),
-        keys.connections_pk(who.uuid),
-        *{call.leading_key for call in done.calls if is_of_a_connection(call)},
-    }
+        for again in (knock, good):
+            assert status_of(served, again) == 401
+        assert all_connections(served) == [name]
     eventually(lambda: None if all_connections(served) else True)
-
-
-def is_of_a_connection(call: Call) -> bool:
-    return call.leading_key.startswith(keys.CONNECTION_PREFIX)
 
 
 @pytest.mark.parametrize(
@@ -319,8 +320,10 @@ def test_whatever_a_client_sends_is_a_ping_and_nobody_else_hears_of_it(
             for frame in sent:
                 socket.send(frame)
                 assert json.loads(socket.recv()) == PONG, frame[:99]
-        assert {call for call in done.calls if call.leading_key} == {
-            Call("dynamodb:GetItem", call.resource, keys.connection_pk(name)) for call in done.calls
+        api = f"arn:aws:execute-api:us-east-1:000000000000:{LIVE_API}"
+        assert done.calls == {
+            Call("dynamodb:GetItem", TABLE, keys.connection_pk(name)),
+            Call("execute-api:ManageConnections", f"{api}/live/POST/@connections/{name}"),
         }
         assert not done.changed
         assert [told(other) for other in others] == [[] for _ in others]

@@ -160,7 +160,7 @@ def living(processes: list[psutil.Process]) -> list[psutil.Process]:
 class RunningCloud:
     """The running stack: `stack` is its stack.json, `client` speaks to its API.
 
-    Where there are `roles`, its functions may do with the table what theirs allow, and no more.
+    Where there are `roles`, its functions may do on AWS what theirs allow, and no more.
     """
 
     process: LocalCloud
@@ -259,9 +259,8 @@ def start_cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 def cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[RunningCloud]:
     """The application, started once for all tests and stopped in order after them."""
     roles = RoleProcess()
-    process = start_cloud(AWS_ENDPOINT_URL_DYNAMODB=roles.url)
+    process = start_cloud(FUNCTIONS_PROXY=roles.url)
     stack = process.wait_until_ready()
-    roles.lead_to(stack["EndpointUrl"])
     with running(process, stack, roles) as cloud:
         yield cloud
     process.stop()

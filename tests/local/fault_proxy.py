@@ -1,4 +1,4 @@
-"""Between a client and the engine, so that the client meets on the wire what can happen there.
+"""Between clients and AWS, so that they meet on the wire what can happen there.
 
 `FaultProxy` is a DynamoDB that throttles, conflicts, is slow and loses answers; `HoldingProxy`
 lets one call wait until it is told.
@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 # Longer than the functions wait for an answer.
 SLOW_SECONDS = 2.5
@@ -32,13 +32,10 @@ ERROR = "com.amazonaws.dynamodb.v20120810#"
 
 
 class Proxy:
-    """Passes calls on to `engine_url`, or waits with them until it is told by `lead_to`."""
+    """An HTTP proxy, for who names it as such; for others it passes calls on to `engine_url`."""
 
-    def __init__(self, engine_url: str | None = None) -> None:
-        self._known = threading.Event()
-        self._engine = ""
-        if engine_url:
-            self.lead_to(engine_url)
+    def __init__(self, engine_url: str = "") -> None:
+        self._engine = urlsplit(engine_url).netloc
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -48,6 +45,12 @@ class Proxy:
                 body = self.rfile.read(int(self.headers.get("content-length", "0")))
                 target = self.headers.get("x-amz-target", "")
                 proxy._answer(self, target.rpartition(".")[2], body)
+
+            def do_DELETE(self) -> None:
+                self.do_POST()
+
+            def do_GET(self) -> None:
+                self.do_POST()
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -63,10 +66,6 @@ class Proxy:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self._thread.start()
 
-    def lead_to(self, engine_url: str) -> None:
-        self._engine = urlsplit(engine_url).netloc
-        self._known.set()
-
     def stop(self) -> None:
         self._server.shutdown()
         self._thread.join()
@@ -78,12 +77,13 @@ class Proxy:
     def _forward(
         self, request: BaseHTTPRequestHandler, body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
-        self._known.wait()
-        connection = http.client.HTTPConnection(self._engine)
+        asked = urlsplit(request.path)
+        connection = http.client.HTTPConnection(asked.netloc or self._engine)
         try:
-            connection.request(request.command, request.path, body, dict(request.headers))
+            path = urlunsplit(asked._replace(scheme="", netloc=""))
+            connection.request(request.command, path, body, dict(request.headers))
             answer = connection.getresponse()
-            kept = {"content-type", "x-amzn-requestid", "x-amz-crc32"}
+            kept = {"content-type", "x-amzn-requestid", "x-amz-crc32", "x-amzn-errortype"}
             headers = {n: v for n, v in answer.getheaders() if n.lower() in kept}
             return answer.status, headers, answer.read()
         finally:

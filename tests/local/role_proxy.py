@@ -1,6 +1,5 @@
-"""Between the functions and the engine: IAM, as far as the functions' roles go."""
+"""Between the functions and AWS: IAM, as far as the functions' roles go."""
 
-import json
 import multiprocessing
 from collections import defaultdict
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from multiprocessing.connection import Connection
 from tests.fakes.calls import Call, denied, seen_by_iam
 from tests.fakes.iam import Iam
 from tests.fakes.template import DATABASE, read_stack
-from tests.local.fault_proxy import ERROR, Proxy
+from tests.local.fault_proxy import Proxy
 
 __all__ = ["RoleProcess", "RoleProxy"]
 
@@ -33,12 +32,12 @@ class RoleProxy(Proxy):
 
     def _answer(self, request: BaseHTTPRequestHandler, operation: str, body: bytes) -> None:
         function = request.headers.get("x-amz-security-token", "").rpartition(":")[2]
-        calls = set(seen_by_iam(operation, json.loads(body)))
+        calls = set(seen_by_iam(request.command, request.path, request.headers, body))
         refused = denied(self.iam, function, calls) if function in self.functions else calls
         if refused:
             self.denied[function] |= refused
-            kind = f"{ERROR}AccessDeniedException"
-            self._send_error(request, 400, {"__type": kind, "message": f"{function} may not"})
+            kind = "AccessDeniedException"
+            self._send_error(request, 403, {"__type": kind, "message": f"{function} may not"})
         else:
             self.made[function] |= calls
             super()._answer(request, operation, body)
@@ -58,9 +57,6 @@ class RoleProcess:
         theirs.close()
         self.url: str = self._connection.recv()
 
-    def lead_to(self, engine_url: str) -> None:
-        self._connection.send(engine_url)
-
     def seen(self) -> tuple[Mapping[str, set[Call]], Mapping[str, set[Call]]]:
         """The calls that were let through until now, and those that were not, by function."""
         self._connection.send(None)
@@ -77,9 +73,6 @@ def _serve(connection: Connection) -> None:
     connection.send(proxy.url)
     with suppress(EOFError):  # whoever asks has gone
         while True:
-            engine_url = connection.recv()
-            if engine_url is None:
-                connection.send((dict(proxy.made), dict(proxy.denied)))
-            else:
-                proxy.lead_to(engine_url)
+            connection.recv()
+            connection.send((dict(proxy.made), dict(proxy.denied)))
     proxy.stop()

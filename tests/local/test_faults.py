@@ -41,9 +41,8 @@ class FaultyCloud:
 @pytest.fixture
 def faulty_cloud(start_cloud: Callable[..., LocalCloud]) -> Iterator[FaultyCloud]:
     proxy = FaultProxy()
-    process = start_cloud(AWS_ENDPOINT_URL_DYNAMODB=proxy.url)
+    process = start_cloud(FUNCTIONS_PROXY=proxy.url)
     stack = process.wait_until_ready()
-    proxy.lead_to(stack["EndpointUrl"])
     with running(process, stack) as cloud:
         yield FaultyCloud(running=cloud, proxy=proxy)
     process.stop()

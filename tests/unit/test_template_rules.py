@@ -22,7 +22,7 @@ from messaging.errors import UnreadableItemError
 from messaging.stream import Report
 from sam_offline.template import read
 from tests.fakes.gateway import Context
-from tests.fakes.iam import OF_AWS, TABLE, Iam
+from tests.fakes.iam import CREATED, LIVE_API, OF_AWS, TABLE, Iam
 from tests.fakes.memory_repository import MemoryRepository
 from tests.fakes.template import Stack, read_stack
 
@@ -332,12 +332,24 @@ def test_the_endpoint_lets_through_what_the_roles_need_and_nothing_else(
 
 def test_only_what_sends_to_clients_may_do_so(resources: Resources) -> None:
     iam = Iam(resources.stack)
-    ours = "arn:aws:execute-api:us-east-1:000000000000:Live/live/POST/@connections/one="
-    another = ours.replace("Live/live", "other/live")
+    ours = f"arn:aws:execute-api:us-east-1:000000000000:{LIVE_API}/live/POST/@connections/one="
+    another = ours.replace(LIVE_API, "other")
     action = "execute-api:ManageConnections"
     allowed = {name for name in resources.functions() if iam.allows(name, action, ours)}
     assert allowed == {"ConnectLive", "KeepLive", "SendHints"}
     assert not [name for name in allowed if iam.allows(name, action, another)]
+
+
+def test_only_the_reader_of_the_stream_may_give_up_records_and_to_its_queue_alone(
+    resources: Resources,
+) -> None:
+    iam = Iam(resources.stack)
+    queue = CREATED["FailedRecordsQueue"]["Arn"]
+    action = "sqs:SendMessage"
+    allowed = {name for name in resources.functions() if iam.allows(name, action, queue)}
+    assert allowed == {"UpdateMessageGroups"}
+    assert not iam.allows("UpdateMessageGroups", action, f"{queue}-of-another")
+    assert not iam.allows("UpdateMessageGroups", "sqs:ReceiveMessage", queue)
 
 
 def test_no_password_is_in_an_environment_variable(variants: dict[str, Resources]) -> None:
