@@ -719,6 +719,9 @@ def test_every_alarm_tells_the_topic_and_is_in_the_runbook(resources: Resources)
         assert alarm["TreatMissingData"] == "notBreaching", name
         assert re.search(rf"^## {name}$", RUNBOOK, re.MULTILINE), name
     assert set(re.findall(r"^## (\w+Alarm)$", RUNBOOK, re.MULTILINE)) == set(alarms)
+    # Who is woken by one looks there first.
+    first = RUNBOOK.partition("\n## What to do first\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"\w+Alarm\b", first)) == sorted(alarms)
 
 
 def test_every_function_that_fails_is_noticed(resources: Resources) -> None:
