@@ -883,6 +883,18 @@ def test_access_logs_are_json_and_hold_no_header(resources: Resources) -> None:
     assert stage["DefaultRouteSettings"]["ThrottlingBurstLimit"]
 
 
+def test_nothing_logs_an_url_with_a_ticket_in_it(resources: Resources) -> None:
+    """What a stage writes of the execution of a request, and Powertools of an event, has both."""
+    stages = resources.of("AWS::ApiGatewayV2::Stage")
+    assert len(stages) == 2
+    for stage in stages.values():
+        settings = [stage["DefaultRouteSettings"], *stage.get("RouteSettings", {}).values()]
+        assert not any({"LoggingLevel", "DataTraceEnabled"} & each.keys() for each in settings)
+    for function in resources.functions().values():
+        assert "POWERTOOLS_LOGGER_LOG_EVENT" not in function["Environment"]["Variables"]
+        assert "POWERTOOLS_DEV" not in function["Environment"]["Variables"]
+
+
 # --- the file
 
 
