@@ -92,7 +92,7 @@ lint: setup ## check format, lint, types and the template
 	bin/sam validate --lint
 	bin/setup checkov
 	bin/python -m sam_offline.template template.yaml DeletionProtection=true WebClient=true >.build/translated.json
-	.build/checkov/bin/checkov --config-file .checkov.yaml
+	TMPDIR=.build/tmp .build/checkov/bin/checkov --config-file .checkov.yaml
 
 .PHONY: check
 check: lint test ## run lint and test; CI also runs prove, smoke, browser and rehearse

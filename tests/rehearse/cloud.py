@@ -123,6 +123,9 @@ class Project:
         self._sam("delete", "--stack-name", stack_name, "--no-prompts", "--region", REGION)
 
     def _sam(self, *arguments: str, fails: bool = False) -> None:
+        """Run a command of sam, which leaves nothing among the machine's temporary files."""
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             **CREDENTIALS,
@@ -130,6 +133,7 @@ class Project:
             "AWS_DEFAULT_REGION": REGION,
             "SAM_CLI_TELEMETRY": "0",
             "SAM_CLI_POLL_DELAY": "0.5",
+            "TMPDIR": str(temporary),
         }
         done = subprocess.run(
             [SAM, *arguments],
@@ -143,3 +147,4 @@ class Project:
         )
         print(done.stdout)
         assert (done.returncode != 0) == fails, done.stdout
+        assert not list(temporary.iterdir())
