@@ -9,5 +9,6 @@
           └── group         read one group, plan, write, and read again
                ├── table        calls to DynamoDB; every write has a condition on what was read
                └── plan         the differences of a group, and the writes that end them (pure)
-                    └── digest  what is kept of a group's messages (pure)
+                    ├── snapshot  what was read about a group, and its members (pure)
+                    └── digest    what is kept of a group's messages (pure)
 """

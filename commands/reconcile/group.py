@@ -21,14 +21,16 @@ from datetime import UTC, datetime
 from commands.reconcile.digest import Digest, Rules
 from commands.reconcile.plan import (
     Finding,
-    Key,
     Kind,
     Plan,
-    Snapshot,
     Write,
+    make_plan,
+)
+from commands.reconcile.snapshot import (
+    Key,
+    Snapshot,
     group_in,
     key_of,
-    make_plan,
     members_in,
     mentioned_in,
     row_key,

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from commands.reconcile.digest import Digest, Rules
-from commands.reconcile.plan import (
+from commands.reconcile.plan import Finding, Kind
+from commands.reconcile.snapshot import (
     PAIR_SIZE,
-    Finding,
-    Kind,
     Snapshot,
     group_in,
     key_of,

@@ -6,7 +6,8 @@ Reads of the table itself, not of an index, are consistent.
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from commands.reconcile.plan import Key, Write, key_of
+from commands.reconcile.plan import Write
+from commands.reconcile.snapshot import Key, key_of
 from messaging import keys
 from messaging.attributes import from_dynamodb, to_dynamodb
 from messaging.entities import Item

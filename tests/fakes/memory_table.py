@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from commands.reconcile.plan import Key, Write
+from commands.reconcile.plan import Write
+from commands.reconcile.snapshot import Key
 from commands.reconcile.table import TRANSACTION_ITEMS, Table
 from messaging import keys
 from messaging.entities import Item

@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from commands.reconcile.digest import Digest, Rules
-from commands.reconcile.plan import Kind, Plan, Snapshot, make_plan
+from commands.reconcile.plan import Kind, Plan, make_plan
+from commands.reconcile.snapshot import Snapshot
 from messaging import keys
 from messaging.entities import (
     PREVIEW_BYTES,
