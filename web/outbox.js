@@ -141,7 +141,6 @@ export class Outbox extends EventTarget {
         this.#put({ ...entry, state: "expired" });
         continue;
       }
-      if (!navigator.onLine) return;
       try {
         await this.#send(entry);
         this.#failures = 0;
@@ -156,6 +155,7 @@ export class Outbox extends EventTarget {
   }
 
   async #send(entry) {
+    const isOnline = navigator.onLine;
     const attempt = { ...entry, first_attempt_at: entry.first_attempt_at ?? Date.now() };
     this.#put(attempt);
     try {
@@ -168,8 +168,8 @@ export class Outbox extends EventTarget {
         this.#put({ ...attempt, state: "refused", codes: error.codes });
         return;
       }
-      // After 429 nothing was done; after all others it may have been.
-      const unknown = !(error instanceof SignedOutError) && error.status !== 429;
+      // Without a network and after 429 nothing was done; after all others it may have been.
+      const unknown = isOnline && !(error instanceof SignedOutError) && error.status !== 429;
       if (this.#entries.has(entry.message_uuid) && unknown) {
         this.#put({ ...attempt, state: "unconfirmed" });
       }

@@ -28,6 +28,7 @@ export class Store extends EventTarget {
   #asking = new Map();
   #unsent = new Set();
   #marking = 0;
+  #outages = 0;
   #listening = new AbortController();
   /** @type {"loading" | "ready" | "failed"} */
   status = "loading";
@@ -51,8 +52,7 @@ export class Store extends EventTarget {
     this.outbox.addEventListener("change", () => this.#changed(), { signal });
     this.outbox.addEventListener("gone", ({ detail }) => this.#sentElsewhere(detail), { signal });
     addEventListener("online", () => this.#reached(), { signal });
-    addEventListener("offline", () => this.#lost(), { signal });
-    if (!navigator.onLine) this.trouble = "offline";
+    addEventListener("offline", () => this.#goOffline(), { signal });
   }
 
   get me() {
@@ -368,9 +368,11 @@ export class Store extends EventTarget {
    * it refused.
    */
   async #try(action) {
+    const outages = this.#outages;
     try {
       const result = await action();
-      this.#reached();
+      // What was asked for before the network went says nothing of now.
+      if (outages === this.#outages) this.#reached();
       return result;
     } catch (error) {
       if (error instanceof SignedOutError) return undefined;
@@ -385,9 +387,15 @@ export class Store extends EventTarget {
     }
   }
 
+  /** A machine without a network may still reach what runs on it. */
+  #goOffline() {
+    this.#outages += 1;
+    this.#lost();
+    this.refreshGroups();
+  }
+
   #reached() {
-    // An answer may still come in after the network is gone.
-    this.#setTrouble(navigator.onLine ? "" : "offline");
+    this.#setTrouble("");
   }
 
   #lost() {

@@ -364,3 +364,21 @@ def test_a_browser_that_keeps_nothing_is_good_for_one_visit(
     other.write(one, "An answer")
     expect(window.message("An answer")).to_be_visible()
     assert one.messages(uuid) == ["The first one", "From a cautious browser", "An answer"]
+
+
+def test_a_machine_without_a_network_uses_what_runs_on_it(
+    open_window: Callable[..., Window], pair: tuple[Person, Person, str]
+) -> None:
+    """As with `make run` on a train: the browser calls itself offline, and the API answers."""
+    one, other, uuid = pair
+    window = open_window()
+    window.page.add_init_script(
+        "Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false });"
+    )
+    window.sign_in(one)
+    window.page.evaluate("dispatchEvent(new Event('offline'))")
+    window.open(other)
+    window.send(other, "From the train")
+    until_sent(window, "From the train")
+    expect(window.page.get_by_text("You are offline")).to_have_count(0)
+    assert one.messages(uuid) == ["The first one", "From the train"]
