@@ -12,7 +12,8 @@ import boto3
 from botocore.config import Config
 
 from local.settings import ROOT, TEMPLATE
-from messaging.repository import CLIENT_CONFIG, Repository
+from messaging.calls import CLIENT_CONFIG
+from messaging.repository import Repository
 from runtime.deadline import Deadline
 from sam_offline import Offline
 from sam_offline.running import isolate_from_aws

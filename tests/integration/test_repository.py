@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutErr
 from moto.core.models import botocore_stubber
 
 from messaging import keys, message_groups
+from messaging.calls import CALL_SECONDS, CLIENT_CONFIG
 from messaging.entities import (
     Connection,
     Failed,
@@ -37,8 +38,6 @@ from messaging.entities import (
 from messaging.errors import UnreadableItemError
 from messaging.message_groups import SendRequest
 from messaging.repository import (
-    CALL_SECONDS,
-    CLIENT_CONFIG,
     MOST_COUNTED,
     MOST_LOOKED_AT,
     NewMessageGroup,

@@ -15,9 +15,9 @@ from uuid import UUID
 import pytest
 
 from messaging import keys, message_groups
+from messaging.calls import CALL_SECONDS
 from messaging.entities import Advance, Failed, Item, Members, Message
 from messaging.message_groups import SendRequest
-from messaging.repository import CALL_SECONDS
 from messaging.stream import StreamProcessor
 from runtime.deadline import Deadline
 from runtime.errors import TryAgainError

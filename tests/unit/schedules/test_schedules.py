@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from messaging import attributes, keys, repository, stream
+from messaging import attributes, calls, keys, repository, stream
 from messaging.entities import Message
 from tests.unit.schedules.mutants import MUTANTS, UnboundRepair
 from tests.unit.schedules.scheduler import Scheduler, explore, shrink
@@ -103,7 +103,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(keys, "canonical_uuid", cache(keys.canonical_uuid))
     monkeypatch.setattr(keys, "parse_message_sk", cache(keys.parse_message_sk))
     from_dynamodb = once(attributes.from_dynamodb)
-    for module in (repository, stream):
+    for module in (calls, repository, stream):
         monkeypatch.setattr(module, "from_dynamodb", from_dynamodb)
     monkeypatch.setattr(Message, "from_item", staticmethod(once(Message.from_item)))
     yield
