@@ -3,6 +3,7 @@
 PostgreSQL is a real one, from the local cloud.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import psycopg2
 import pytest
+from joserfc.jwk import RSAKey
 from moto import mock_aws
 from moto.core.serialize import BaseJSONSerializer
 
@@ -51,6 +53,21 @@ def _serialize_quickly(
 
 
 BaseJSONSerializer._serialize_type_structure = _serialize_quickly  # type: ignore[method-assign]
+
+_import_key = RSAKey.import_key
+
+
+@cache
+def _imported(key: str) -> RSAKey:
+    return _import_key(json.loads(key))
+
+
+def _import_key_once(value: Any) -> RSAKey:
+    """Every pool of moto has the same key, whose primes take a tenth of a second to find."""
+    return _imported(json.dumps(value))
+
+
+setattr(RSAKey, "import_key", _import_key_once)  # noqa: B010
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +157,7 @@ def table_on_moto(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator["Dy
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_DEFAULT_REGION", stack.template.region)
     with mock_aws():
+        monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # thousands of images
         client = boto3.client("dynamodb")
         arguments = create_table_arguments(stack)
         client.create_table(**arguments)
