@@ -684,11 +684,20 @@ def test_nobody_reads_the_bucket_but_the_distribution(web: Resources) -> None:
     bucket = web.properties("WebBucket")
     assert all(bucket["PublicAccessBlockConfiguration"].values())
     assert len(bucket["PublicAccessBlockConfiguration"]) == 4
-    (statement,) = web.properties("WebBucketPolicy")["PolicyDocument"]["Statement"]
+    statements = web.properties("WebBucketPolicy")["PolicyDocument"]["Statement"]
+    (statement,) = [each for each in statements if each["Effect"] == "Allow"]
     assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     assert statement["Action"] == ["s3:GetObject", "s3:ListBucket"]
     (source,) = statement["Condition"]["StringEquals"].values()
     assert source["Fn::Sub"].endswith(":distribution/${WebDistribution}")
+
+
+def test_the_bucket_refuses_whoever_comes_without_tls(web: Resources) -> None:
+    statements = web.properties("WebBucketPolicy")["PolicyDocument"]["Statement"]
+    (refusal,) = [each for each in statements if each["Effect"] == "Deny"]
+    assert (refusal["Principal"], refusal["Action"]) == ("*", "s3:*")
+    assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert len(refusal["Resource"]) == 2  # the bucket, and what is in it
 
 
 def test_the_api_behind_the_distribution_is_neither_cached_nor_cut(web: Resources) -> None:
