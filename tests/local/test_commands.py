@@ -48,10 +48,10 @@ def test_the_sequence_of_the_bootcamp_from_setup_to_drop(operated: Operated) -> 
 
     dropped = operated.run("ddb drop cruddur-messages")
     assert "with 120 items" in dropped.stderr
-    assert "restart it" in dropped.stderr
+    assert "Restart it" in dropped.stderr
     assert "bin/ddb/schema-load" in operated.run("ddb scan", status=1).stderr
     made = operated.run("ddb schema-load")
-    assert "restart it" in made.stderr
+    assert "Restart it" in made.stderr
     operated.run("ddb seed")
     assert len(operated.api(f"/api/messages/{GROUP}?limit=100")) == 100
 
