@@ -6,6 +6,7 @@ lets one call wait until it is told.
 
 import http.client
 import json
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -13,6 +14,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+
+from tests.waiting import eventually
 
 # Longer than the functions wait for an answer.
 SLOW_SECONDS = 2.5
@@ -116,8 +119,14 @@ class HoldingProxy(Proxy):
         self._released = threading.Event()
         super().__init__(engine_url)
 
-    def wait_until_held(self) -> None:
-        self._held.wait()
+    def wait_until_held(self, caller: subprocess.Popen[str]) -> None:
+        """Wait until the call of this process is held; fail if the process ends before."""
+
+        def held() -> bool | None:
+            assert self._held.is_set() or caller.poll() is None, caller.communicate()
+            return self._held.is_set() or None
+
+        eventually(held)
 
     def release(self) -> None:
         self._released.set()

@@ -97,7 +97,7 @@ def test_an_interrupted_seed_is_completed_by_the_next(operated: Operated, tmp_pa
         stderr=subprocess.PIPE,
         text=True,
     )
-    proxy.wait_until_held()
+    proxy.wait_until_held(seeding)
     seeding.send_signal(signal.SIGINT)
     proxy.release()
     _, said = seeding.communicate()

@@ -84,6 +84,8 @@ def test_what_is_read_is_told_to_ones_other_devices_and_to_the_other_if_both_sha
     people: dict[str, Person],
 ) -> None:
     grahams, reef = people["grahams"], people["reef"]
+    for person in (grahams, reef):
+        person.request("PATCH", "/api/me", json={"read_receipts": True})
     sent = grahams.post(MESSAGES, message_group_uuid=GROUP, message="Seen?").json()
     position = {"created_at": sent["created_at"], "uuid": sent["uuid"]}
     seen = {"type": "receipt", "uuid": GROUP}

@@ -55,7 +55,7 @@ def test_a_page_may_connect_to_its_stack_and_nowhere_else(
     cloud: RunningCloud, pages: httpx.Client
 ) -> None:
     socket = cloud.stack["ApiUrl"].replace("http:", "ws:")
-    for path in ("/", "/app.js", "/config.json", "/styles/base.css"):
+    for path in ("/", "/store.js", "/config.json", "/styles/base.css"):
         policy = pages.get(path).headers["content-security-policy"]
         assert f"connect-src 'self' {socket} {cloud.stack['EndpointUrl']};" in policy
         assert "script-src 'self';" in policy
