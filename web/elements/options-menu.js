@@ -49,6 +49,8 @@ class OptionsMenu extends View {
     const isBelow = button.bottom + GAP + height < innerHeight;
     menu.style.top = `${isBelow ? button.bottom + GAP : button.top - GAP - height}px`;
     menu.style.left = `${Math.max(GAP, Math.min(button.left, innerWidth - width - GAP))}px`;
+    // The event comes a moment late: who is quick with the keyboard is in the menu already.
+    if (menu.matches(":focus-within")) return;
     menu.querySelector("button, input")?.focus({ preventScroll: true });
   }
 
