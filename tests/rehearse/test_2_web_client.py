@@ -107,7 +107,8 @@ def test_nobody_reads_the_bucket_itself(stage: Stage) -> None:
     access = stage.aws.client("s3").get_public_access_block(Bucket=stage.outputs["WebBucketName"])
     assert all(access["PublicAccessBlockConfiguration"].values())
     policy = stage.aws.client("s3").get_bucket_policy(Bucket=stage.outputs["WebBucketName"])
-    (statement,) = json.loads(policy["Policy"])["Statement"]
+    statements = json.loads(policy["Policy"])["Statement"]
+    (statement,) = [each for each in statements if each["Effect"] == "Allow"]
     assert statement["Condition"]["StringEquals"]["AWS:SourceArn"].endswith(
         f":distribution/{stage.ids['WebDistribution']}"
     )
